@@ -1,0 +1,1 @@
+"""The ledger without I/O: accounts, lots, holds, postings and the arithmetic between them."""

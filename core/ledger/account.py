@@ -1,0 +1,79 @@
+"""A member's account in one currency, and what the clock alone does to it.
+
+An `Account` is a value: every movement returns a new one with the postings that explain it. Two things hold of any
+account reachable from an empty one by `movements`:
+
+    available = sum(lot.remaining) - debt        held = sum(hold.points)
+
+and the postings of its journal add up to the same two numbers. `settle` is the only place that lets time pass: it ends
+the holds that ran out and the lots past their date, in the order in which it happened. Decider and view both call it,
+so a lot past its date is gone on every surface whether or not a sweep has come by.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+AVAILABLE = "available"
+HELD = "held"
+ISSUED = "issued"
+REDEEMED = "redeemed"
+EXPIRED = "expired"
+ADJUSTED = "adjusted"
+
+
+class Posting(msgspec.Struct, frozen=True, array_like=True):
+    """One side of an entry. A posting on `available` names the lot it fills or empties; none means debt."""
+
+    account: str
+    amount: int
+    lot: int | None = None
+
+
+class Lot(msgspec.Struct, frozen=True, array_like=True):
+    """Points of one origin with one date. `no` counts a member's lots; it is never used again."""
+
+    no: int
+    origin: int
+    """The member's version that made it."""
+    earned_at: datetime
+    expires_at: datetime | None
+    """The exclusive instant: local midnight after the last good day; None never expires."""
+    amount: int
+    remaining: int
+
+    def good_at(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """Points set aside for a reward, taken from named lots, until captured, voided or timed out."""
+
+    no: int
+    """The member's version that opened it."""
+    reward: str
+    points: int
+    opened_at: datetime
+    expires_at: datetime
+    takings: tuple[tuple[int, int], ...]
+    """(lot, points) in the order taken."""
+
+
+class Account(msgspec.Struct, frozen=True, array_like=True):
+    """`lots` holds the open lots and those that an open hold took from, by number; `qualifying` points by year."""
+
+    lots: tuple[Lot, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    debt: int = 0
+    lots_made: int = 0
+    qualifying: dict[int, int] = {}
+
+    @property
+    def available(self) -> int:
+        return sum(lot.remaining for lot in self.lots) - self.debt
+
+    @property
+    def held(self) -> int:
+        return sum(hold.points for hold in self.holds)

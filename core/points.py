@@ -1,0 +1,25 @@
+"""Points are integers in the currency's smallest unit; a fraction becomes points by one stated rounding."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from core.programme.rounding import Rounding
+
+MAX_POINTS = 10**15
+"""No balance, lot or posting goes beyond: it keeps every sum inside 64 bits and every number exact in JavaScript."""
+
+
+def round_points(value: Fraction, rounding: Rounding) -> int:
+    """`value` (not negative) as whole points under the programme's rounding rule."""
+    whole, rest = divmod(value.numerator, value.denominator)
+    twice = 2 * rest
+    match rounding:
+        case "down":
+            return whole
+        case "up":
+            return whole + (rest > 0)
+        case "half_up":
+            return whole + (twice >= value.denominator)
+        case "half_even":
+            return whole + (twice > value.denominator or (twice == value.denominator and whole % 2 == 1))
