@@ -1,0 +1,1 @@
+"""Purchases and what they earn; returns and what they take back."""

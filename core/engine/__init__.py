@@ -1,0 +1,1 @@
+"""The one door: commands in, decisions committed, nothing else writes a member."""

@@ -1,0 +1,1 @@
+"""Who a member is: identifiers, the profile, enrolment."""

@@ -1,0 +1,1 @@
+"""The programme: the retailer's rules as one versioned document."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from core.programme.rounding import Rounding
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+from core.programme.rounding import Rounding
 
 SCHEMA = 1
 
@@ -20,18 +21,16 @@ Text = dict[str, str]
 """Wording by locale: `en` always, `zh-Hans` and `zh-Hant` where given; see `text_in`."""
 
 
-
-
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A misspelt key is an error, not a setting that silently keeps its default."""
 
 
-class Brand(_Strict, kw_only=True):
+class Brand(_Strict, frozen=True, kw_only=True):
     name: Text
     website: str = ""
 
 
-class Points(_Strict, kw_only=True):
+class Points(_Strict, frozen=True, kw_only=True):
     """The currency members earn. `one`/`other` are the English unit words; Chinese has one form."""
 
     currency: str
@@ -39,11 +38,11 @@ class Points(_Strict, kw_only=True):
     other: Text
 
 
-class Channel(_Strict, kw_only=True):
+class Channel(_Strict, frozen=True, kw_only=True):
     coefficient: str = "1"
 
 
-class Earn(_Strict, kw_only=True):
+class Earn(_Strict, frozen=True, kw_only=True):
     """Base earn: `points_per_unit` points for one whole unit of money (a dollar, not a cent)."""
 
     points_per_unit: str
@@ -55,7 +54,7 @@ class Earn(_Strict, kw_only=True):
         return Fraction(self.points_per_unit)
 
 
-class Expiry(_Strict, kw_only=True):
+class Expiry(_Strict, frozen=True, kw_only=True):
     """Points are good through the same day `months` later, in the programme's zone; 0 means they never expire."""
 
     months: int
@@ -63,7 +62,7 @@ class Expiry(_Strict, kw_only=True):
     """A reinstated lot whose date has passed is good for so many days more."""
 
 
-class Tier(_Strict, kw_only=True):
+class Tier(_Strict, frozen=True, kw_only=True):
     """One half-open band: qualifying points from `threshold` up to, not including, the next tier's."""
 
     key: str
@@ -77,7 +76,7 @@ class Tier(_Strict, kw_only=True):
         return Fraction(self.earn_bonus)
 
 
-class Reward(_Strict, kw_only=True):
+class Reward(_Strict, frozen=True, kw_only=True):
     id: str
     name: Text
     points: int
@@ -88,12 +87,12 @@ class Reward(_Strict, kw_only=True):
     """Worth in minor units of the programme's money currency; 0 where it has none."""
 
 
-class Store(_Strict, kw_only=True):
+class Store(_Strict, frozen=True, kw_only=True):
     id: str
     name: Text
 
 
-class Product(_Strict, kw_only=True):
+class Product(_Strict, frozen=True, kw_only=True):
     """Wording for a sku that tills send; the till's own name is used for any other."""
 
     sku: str
@@ -101,7 +100,7 @@ class Product(_Strict, kw_only=True):
     other: Text
 
 
-class Limits(_Strict, kw_only=True):
+class Limits(_Strict, frozen=True, kw_only=True):
     hold_minutes: int = 15
     replay_window_days: int = 30
     """A till may send an older event only with a staff token (time-and-data: offline events)."""
@@ -112,7 +111,7 @@ class Limits(_Strict, kw_only=True):
     kiosk_clears_seconds: int = 45
 
 
-class Programme(_Strict, dict=True, kw_only=True):
+class Programme(_Strict, frozen=True, dict=True, kw_only=True):
     """A whole programme. `validation.parse` is the only way in; a value that exists is valid."""
 
     schema: int

@@ -1,0 +1,1 @@
+"""Rewards: points held, captured, or given back."""

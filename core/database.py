@@ -1,0 +1,122 @@
+"""The database: engines, migration, and what the schema must be for this build.
+
+Migrations run once, as the owner, under an advisory lock; the application's role owns nothing. A build is ready at "at
+least my revision", so instances of the release before stay in service while a new one migrates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from alembic import command
+from core.clock import Clock, system_clock
+from core.programme.validation import default_document, parse
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
+_MIGRATE_LOCK = 0x43484F52  # "CHOR"
+
+
+def connect(url: str, *, pool_size: int) -> AsyncEngine:
+    """An engine of at most `pool_size` connections; a dead one is replaced when it is next asked for."""
+    return create_async_engine(
+        _async_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        connect_args={
+            "timeout": 5,
+            "server_settings": {"application_name": "chorus", "jit": "off"},
+        },
+    )
+
+
+def _async_url(url: str) -> str:
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+def migrate(owner_url: str, app_role: str | None, clock: Clock = system_clock) -> None:
+    """Bring the schema to this build's revision and see that a programme is in force. Safe to run at once twice."""
+    asyncio.run(_migrate(owner_url, app_role, clock))
+
+
+async def _migrate(owner_url: str, app_role: str | None, clock: Clock) -> None:
+    engine = connect(owner_url, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATE_LOCK})
+            await connection.commit()
+            try:
+                await connection.run_sync(_upgrade, app_role)
+                await connection.commit()
+                await connection.execute(_FIRST_PROGRAMME, _first_programme(clock))
+                await connection.commit()
+            finally:
+                await connection.rollback()
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATE_LOCK})
+                await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, app_role: str | None) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    own = make_url(str(connection.engine.url)).username
+    config.attributes["app_role"] = app_role if app_role != own else None
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+_FIRST_PROGRAMME = text(
+    """INSERT INTO programme_revision (revision, schema, document, source, in_force, published_at, published_by)
+       SELECT 1, :schema, CAST(:document AS jsonb), :source, '1900-01-01T00:00:00Z', :now, 'chorus'
+        WHERE NOT EXISTS (SELECT FROM programme_revision)"""
+)
+
+
+def _first_programme(clock: Clock) -> dict[str, object]:
+    source = default_document()
+    programme = parse(source)
+    return {
+        "schema": programme.schema,
+        "document": msgspec.json.encode(programme).decode(),
+        "source": source,
+        "now": clock(),
+    }
+
+
+def head() -> str:
+    """The newest revision this build knows."""
+    found = ScriptDirectory.from_config(_config()).get_current_head()
+    assert found is not None
+    return found
+
+
+async def schema_revision(engine: AsyncEngine) -> str | None:
+    """The revision the database is at; None before the first migration."""
+    async with engine.connect() as connection:
+        there = await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        return await connection.scalar(text("SELECT version_num FROM alembic_version")) if there else None
+
+
+def at_least_head(revision: str | None) -> bool:
+    """Whether a database at `revision` serves this build: at its head, or migrated by a later one."""
+    if revision is None:
+        return False
+    script = ScriptDirectory.from_config(_config())
+    known = {known.revision for known in script.walk_revisions()}
+    return revision == head() or revision not in known

@@ -1,0 +1,208 @@
+"""What the door reads: who is meant, which keys are used, and each member whole under its lock.
+
+One statement a kind for the whole batch, never one a member. Reads that follow the lock are statements of their own:
+under READ COMMITTED a row joined in the locking statement could be older than the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.ledger.account import Account, Hold, Lot
+from core.members.identifiers import Identifier
+from core.snapshot import Change, Profile, Purchase
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A key that was used, and the version it was answered at; `change` is None when it changed nothing."""
+
+    hash: bytes
+    attempt: int
+    member: int
+    version: int
+    change: Change | None
+    profile: Profile | None
+
+
+class Locked(msgspec.Struct, frozen=True):
+    version: int
+    merged_into: int | None
+
+
+async def owners(connection: AsyncConnection, identifiers: Collection[Identifier]) -> dict[Identifier, int]:
+    """Member ids of those identifiers that have one."""
+    if not identifiers:
+        return {}
+    rows = await connection.execute(
+        _OWNERS, {"kinds": [i.kind for i in identifiers], "values": [i.value for i in identifiers]}
+    )
+    return {Identifier(kind, value): member for kind, value, member in rows}
+
+
+async def claim(
+    connection: AsyncConnection, claims: Iterable[tuple[str, str, bytes]], attempt: int
+) -> set[tuple[str, str]]:
+    """Claim (source, key, hash) for this attempt; returns the (source, key) that were free. Waits for a transaction
+    that is claiming the same key."""
+    ordered = sorted(claims)
+    rows = await connection.execute(
+        _CLAIM,
+        {
+            "sources": [source for source, _, _ in ordered],
+            "ids": [key for _, key, _ in ordered],
+            "hashes": [digest for _, _, digest in ordered],
+            "attempt": attempt,
+        },
+    )
+    return {(source, key) for source, key in rows}
+
+
+async def claimed(connection: AsyncConnection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Claim]:
+    """The claims that exist for `keys`, each with the answer's journal row."""
+    rows = await connection.execute(
+        _CLAIMED, {"sources": [source for source, _ in keys], "ids": [key for _, key in keys]}
+    )
+    found = {}
+    for source, key, digest, attempt, member, version, change, code, name, locale in rows:
+        found[(source, key)] = Claim(
+            bytes(digest),
+            attempt,
+            member,
+            version,
+            _CHANGE.decode(change) if change else None,
+            Profile(code, name, locale) if code else None,
+        )
+    return found
+
+
+async def lock(connection: AsyncConnection, members: Collection[int]) -> tuple[dict[int, Locked], int]:
+    """Lock members in id order; returns them and the newest programme revision."""
+    rows = await connection.execute(_LOCK, {"ids": sorted(members)})
+    locked, revision = {}, 0
+    for member, version, merged_into, newest in rows:
+        locked[member] = Locked(version, merged_into)
+        revision = newest
+    if not locked:
+        revision = await connection.scalar(_REVISION)
+    return locked, revision
+
+
+async def accounts(connection: AsyncConnection, members: Collection[int], currency: str) -> dict[int, Account]:
+    """The accounts of locked (or, for a view, merely existing) members."""
+    if not members:
+        return {}
+    given: dict[str, Any] = {"ids": list(members), "currency": currency}
+    rows = (await connection.execute(_ACCOUNTS, given)).all()
+    with_holds = [row[0] for row in rows if row[2]]
+    holds: dict[int, list[Hold]] = {}
+    if with_holds:
+        for member, *hold in await connection.execute(_HOLDS, {"ids": with_holds, "currency": currency}):
+            no, reward, points, opened_at, expires_at, takings = hold
+            holds.setdefault(member, []).append(
+                Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings))
+            )
+    lots: dict[int, list[Lot]] = {}
+    for member, *lot in await connection.execute(_LOTS, given):
+        lots.setdefault(member, []).append(Lot(*lot))
+    emptied = [
+        (member, no)
+        for member, open_holds in holds.items()
+        for no in {no for hold in open_holds for no, _ in hold.takings} - {lot.no for lot in lots.get(member, ())}
+    ]
+    if emptied:
+        pairs = {"ids": [m for m, _ in emptied], "nos": [no for _, no in emptied], "currency": currency}
+        for member, *lot in await connection.execute(_EMPTIED_LOTS, pairs):
+            lots.setdefault(member, []).append(Lot(*lot))
+    return {
+        member: Account(
+            tuple(lots.get(member, ())), tuple(holds.get(member, ())), debt, made, _QUALIFYING.decode(qualifying)
+        )
+        for member, debt, _, made, qualifying in rows
+    }
+
+
+async def purchases(connection: AsyncConnection, named: Collection[tuple[int, int]]) -> dict[tuple[int, int], Purchase]:
+    """Purchases by (member, version)."""
+    if not named:
+        return {}
+    rows = await connection.execute(_PURCHASES, {"ids": [m for m, _ in named], "versions": [v for _, v in named]})
+    return {(member, version): _PURCHASE.decode(record) for member, version, record in rows}
+
+
+async def next_member_block(connection: AsyncConnection) -> int:
+    """The first of a hundred member ids that are this process's alone."""
+    return int(await connection.scalar(text("SELECT nextval('member_id')")) or 0)
+
+
+async def epoch(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(text("SELECT epoch FROM lineage")) or 0)
+
+
+_CHANGE = msgspec.json.Decoder(Change)
+_PURCHASE = msgspec.json.Decoder(Purchase)
+_TAKINGS = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+_QUALIFYING = msgspec.json.Decoder(dict[int, int])
+
+_OWNERS = text(
+    """SELECT kind, value, member_id FROM identifier
+         JOIN unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS wanted (kind, value) USING (kind, value)"""
+)
+
+_CLAIM = text(
+    """INSERT INTO claim (source, id, hash, attempt)
+       SELECT source, id, hash, :attempt
+         FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:hashes AS bytea[])) AS new (source, id, hash)
+        ORDER BY source, id
+       ON CONFLICT DO NOTHING RETURNING source, id"""
+)
+
+_CLAIMED = text(
+    """SELECT c.source, c.id, c.hash, c.attempt, c.member_id, c.version, CAST(v.change AS text),
+              p.code, p.display_name, p.locale
+         FROM claim c
+         JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS wanted (source, id) USING (source, id)
+         LEFT JOIN member_version v ON c.changed AND v.member_id = c.member_id AND v.version = c.version
+         LEFT JOIN profile p ON p.member_id = c.member_id AND v.command = 'enrol'"""
+)
+
+_LOCK = text(
+    """SELECT id, version, merged_into, (SELECT max(revision) FROM programme_revision)
+         FROM member WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE OF member"""
+)
+
+_REVISION = text("SELECT max(revision) FROM programme_revision")
+
+_ACCOUNTS = text(
+    """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text) FROM account
+        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency"""
+)
+
+_LOTS = text(
+    """SELECT member_id, no, origin, earned_at, expires_at, amount, remaining FROM lot
+        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency AND remaining > 0
+        ORDER BY member_id, no"""
+)
+
+_EMPTIED_LOTS = text(
+    """SELECT member_id, lot.no, origin, earned_at, expires_at, amount, remaining
+         FROM lot JOIN unnest(CAST(:ids AS bigint[]), CAST(:nos AS integer[])) AS named (member_id, no)
+              USING (member_id, no)
+        WHERE currency = :currency"""
+)
+
+_HOLDS = text(
+    """SELECT member_id, no, reward, points, opened_at, expires_at, CAST(takings AS text) FROM hold
+        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency AND state = 'open'
+        ORDER BY member_id, no"""
+)
+
+_PURCHASES = text(
+    """SELECT member_id, version, CAST(record AS text) FROM purchase
+         JOIN unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[])) AS named (member_id, version)
+              USING (member_id, version)"""
+)

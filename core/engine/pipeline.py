@@ -1,0 +1,281 @@
+"""One batch through one transaction: resolve, claim, lock, decide, write.
+
+The lock order everywhere is claims, members, unique values; each sorted. Every decision is made on the state in
+memory, in order of arrival, so two commands of one member in a batch see each other. Nothing here commits.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.decision import Context, Decision, State
+from core.earning.returns import ReturnPurchase
+from core.engine import load, store
+from core.engine.commands import decide, wanted
+from core.engine.store import Batch
+from core.engine.submission import Answer, Committed, Submission
+from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound, Unavailable
+from core.ledger.account import Account
+from core.ledger.movements import compact
+from core.members.decide import Enrol
+from core.members.identifiers import Identifier
+from core.programme.book import ProgrammeBook
+from core.snapshot import Purchase
+
+MAX_ROUNDS = 8
+"""Decisions of one batch are made again when a unique value was taken meanwhile; each round leaves fewer wishes."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """`results` stand in the order of the batch."""
+
+    results: tuple[Answer | ChorusError, ...]
+    committed: list[Committed]
+
+
+class MemberIds:
+    """Member ids in blocks of a hundred, so that enrolment costs no look-up of its own."""
+
+    def __init__(self) -> None:
+        self._next = self._end = 0
+
+    async def take(self, connection: AsyncConnection, count: int) -> list[int]:
+        taken = []
+        for _ in range(count):
+            if self._next == self._end:
+                self._next = await load.next_member_block(connection)
+                self._end = self._next + 100
+            taken.append(self._next)
+            self._next += 1
+        return taken
+
+
+class Pipeline:
+    """Holds what outlives a batch: the programme, the epoch, the member ids. One for all lanes of a process."""
+
+    def __init__(self, book: ProgrammeBook, currency: str) -> None:
+        self._book = book
+        self._currency = currency
+        self._ids = MemberIds()
+        self.epoch = 0
+
+    async def prepare(self, connection: AsyncConnection) -> None:
+        """Read what every answer needs; before the first batch."""
+        await self._book.load(connection)
+        self.epoch = await load.epoch(connection)
+
+    async def run(self, connection: AsyncConnection, batch: list[Submission], attempt: int, now: datetime) -> Outcome:
+        results: dict[int, Answer | ChorusError] = {}
+        committed: list[Committed] = []
+        fresh = await self._claim(connection, batch, attempt, results, committed)
+        if fresh:
+            round_ = await _Round.load(self, connection, [batch[i] for i in fresh], now)
+            answers, written = await round_.settle(connection)
+            results.update(zip(fresh, answers, strict=True))
+            committed += written
+        return Outcome(tuple(results[i] for i in range(len(batch))), committed)
+
+    async def _claim(
+        self,
+        connection: AsyncConnection,
+        batch: list[Submission],
+        attempt: int,
+        results: dict[int, Answer | ChorusError],
+        committed: list[Committed],
+    ) -> list[int]:
+        """Answer the keys that were used; returns the places of those that are new."""
+        free = await load.claim(connection, ((s.source, s.key, s.hash) for s in batch), attempt)
+        used = [i for i, s in enumerate(batch) if (s.source, s.key) not in free]
+        if used:
+            claims = await load.claimed(connection, [(batch[i].source, batch[i].key) for i in used])
+            for i in used:
+                submission = batch[i]
+                found = claims.get((submission.source, submission.key))
+                if found is None:
+                    results[i] = Unavailable("the key was given up this moment; send it again", code="raced")
+                elif found.hash != submission.hash:
+                    results[i] = IdempotencyConflict(f"the key {submission.key!r} was used for another request")
+                else:
+                    ours = found.attempt == attempt
+                    if ours and found.change is not None:
+                        committed.append(Committed(found.change, None))
+                    results[i] = Answer(
+                        member=found.member,
+                        version=found.version,
+                        epoch=self.epoch,
+                        change=found.change,
+                        profile=found.profile,
+                        replay=not ours,
+                    )
+        return [i for i in range(len(batch)) if i not in results]
+
+    @property
+    def book(self) -> ProgrammeBook:
+        return self._book
+
+    @property
+    def currency(self) -> str:
+        return self._currency
+
+    async def new_members(self, connection: AsyncConnection, count: int) -> list[int]:
+        return await self._ids.take(connection, count)
+
+
+class _Round:
+    """The fresh submissions of a batch, with every member they touch locked and loaded."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        submissions: list[Submission],
+        members: list[int | None],
+        states: dict[int, State],
+        owners: dict[Identifier, int],
+        now: datetime,
+    ) -> None:
+        self._pipeline = pipeline
+        self._submissions = submissions
+        self._members = members
+        self._states = states
+        self._owners = owners
+        self._now = now
+
+    @classmethod
+    async def load(
+        cls, pipeline: Pipeline, connection: AsyncConnection, submissions: list[Submission], now: datetime
+    ) -> _Round:
+        named = {s.who for s in submissions if isinstance(s.who, Identifier)}
+        wishes = {identifier for s in submissions for identifier in wanted(s.command)}
+        owners = await load.owners(connection, named | wishes)
+        enrolments = sum(isinstance(s.command, Enrol) for s in submissions)
+        new = iter(await pipeline.new_members(connection, enrolments))
+        members = [
+            next(new) if isinstance(s.command, Enrol) else owners.get(s.who) if isinstance(s.who, Identifier) else s.who
+            for s in submissions
+        ]
+        existing = {m for m, s in zip(members, submissions, strict=True) if m and not isinstance(s.command, Enrol)}
+        locked, revision = await load.lock(connection, existing)
+        while moved := {m: row.merged_into for m, row in locked.items() if row.merged_into}:
+            members = [moved.get(m, m) if m else m for m in members]
+            more, revision = await load.lock(connection, set(moved.values()) - {None} - set(locked))
+            locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
+        if revision > pipeline.book.revision:
+            await pipeline.book.load(connection)
+        accounts = await load.accounts(connection, locked, pipeline.currency)
+        purchases = await load.purchases(
+            connection,
+            {
+                (m, s.command.purchase)
+                for m, s in zip(members, submissions, strict=True)
+                if m and isinstance(s.command, ReturnPurchase)
+            },
+        )
+        by_member: dict[int, dict[int, Purchase]] = {}
+        for (member, version), purchase in purchases.items():
+            by_member.setdefault(member, {})[version] = purchase
+        states = {m: State(m, row.version, accounts[m], by_member.get(m, {})) for m, row in locked.items()}
+        return cls(pipeline, submissions, members, states, owners, now)
+
+    async def settle(self, connection: AsyncConnection) -> tuple[list[Answer | ChorusError], list[Committed]]:
+        """Decide and write. A unique value that another transaction took meanwhile undoes what was written of
+        identifiers and decides the batch again in memory."""
+        for _ in range(MAX_ROUNDS):
+            decided, states = self._decide()
+            wishes = [
+                (identifier, decision.change.member)
+                for decision in decided
+                if isinstance(decision, Decision) and decision.change
+                for identifier in decision.identifiers
+            ]
+            if not wishes:
+                break
+            savepoint = await connection.begin_nested()
+            given = await store.give_identifiers(connection, wishes, self._now)
+            lost = {identifier for identifier, _ in wishes} - given
+            if not lost:
+                await savepoint.commit()
+                break
+            await savepoint.rollback()
+            self._owners.update(await load.owners(connection, lost))
+        else:
+            raise Unavailable("identifiers are being given away faster than this; send it again", code="raced")
+        return await self._write(connection, decided, states)
+
+    def _decide(self) -> tuple[list[Decision | ChorusError], dict[int, State]]:
+        states, owners = dict(self._states), dict(self._owners)
+        decided: list[Decision | ChorusError] = []
+        for submission, member in zip(self._submissions, self._members, strict=True):
+            result = self._decide_one(submission, member, states, owners)
+            decided.append(result)
+            if isinstance(result, Decision) and result.change:
+                before = states.get(result.change.member)
+                purchases = dict(before.purchases) if before else {}
+                if result.purchase:
+                    purchases[result.purchase.version] = result.purchase
+                states[result.change.member] = State(
+                    result.change.member, result.change.version, result.account, purchases
+                )
+                owners.update(dict.fromkeys(result.identifiers, result.change.member))
+        return decided, states
+
+    def _decide_one(
+        self,
+        submission: Submission,
+        member: int | None,
+        states: dict[int, State],
+        owners: dict[Identifier, int],
+    ) -> Decision | ChorusError:
+        if member is None:
+            return NotFound(
+                "no member has this identifier",
+                code="unknown_member",
+                errors=InvalidInput.at("/member", "no member has this identifier").errors,
+            )
+        context = Context(
+            now=self._now,
+            published=self._pipeline.book.at(submission.occurred_at or self._now),
+            source=submission.source,
+            owners=owners,
+            place=submission.place,
+            till=submission.till,
+            staff=submission.staff,
+        )
+        return decide(states.get(member) or State(member, 0, Account()), submission.command, context)
+
+    async def _write(
+        self, connection: AsyncConnection, decided: list[Decision | ChorusError], states: dict[int, State]
+    ) -> tuple[list[Answer | ChorusError], list[Committed]]:
+        batch = Batch(self._pipeline.currency, self._now)
+        answers: list[Answer | ChorusError] = []
+        committed: list[Committed] = []
+        for submission, member, result in zip(self._submissions, self._members, decided, strict=True):
+            key = (submission.source, submission.key)
+            if isinstance(result, ChorusError):
+                batch.refuse(key)
+                answers.append(result)
+                continue
+            assert member is not None
+            change = result.change
+            version = change.version if change else states[member].version
+            batch.answer(key, member, version, changed=change is not None)
+            if change is not None:
+                batch.add(result, change, submission.source)
+                committed.append(Committed(change, compact(result.account)))
+            answers.append(
+                Answer(
+                    member=member,
+                    version=version,
+                    epoch=self._pipeline.epoch,
+                    change=change,
+                    profile=result.profile,
+                )
+            )
+        for member, state in states.items():
+            loaded = self._states.get(member)
+            if loaded is None or state.version > loaded.version:
+                batch.save(member, state.version, loaded.account if loaded else None, state.account)
+        await batch.write(connection)
+        return answers, committed

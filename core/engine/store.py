@@ -1,0 +1,229 @@
+"""What the door writes: a batch of decisions, one statement a table.
+
+`Batch` gathers rows column by column while commands are decided; `write` puts them down. What changed of an account is
+the difference between what was loaded and what the last decision left, so two commands of one member in a batch cost
+one row each of account and member.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.decision import Decision
+from core.ledger.account import Account
+from core.members.identifiers import Identifier
+from core.snapshot import Change
+
+Key = tuple[str, str]
+
+
+class Batch:
+    """Rows to write, and the claims to settle."""
+
+    def __init__(self, currency: str, now: datetime) -> None:
+        self.currency = currency
+        self.now = now
+        self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._answered: list[tuple[str, str, int, int, bool]] = []
+        self._refused: list[Key] = []
+
+    def refuse(self, key: Key) -> None:
+        """The claim is given up, so that the same key may succeed later."""
+        self._refused.append(key)
+
+    def answer(self, key: Key, member: int, version: int, *, changed: bool) -> None:
+        self._answered.append((*key, member, version, changed))
+
+    def add(self, decision: Decision, change: Change, source: str) -> None:
+        """Journal one decision that changed something."""
+        member, version = change.member, change.version
+        encoded = msgspec.json.encode(change).decode()
+        rows = self._rows
+        rows["member_version"].append(
+            (member, version, change.kind, len(decision.entries), change.recorded_at, encoded)
+        )
+        rows["outbox"].append((member, version, change.kind, encoded, change.recorded_at))
+        for no, entry in enumerate(decision.entries):
+            rows["entry"].append(
+                (member, version, no, entry.kind, entry.occurred_at, change.recorded_at, change.programme)
+                + (source, change.place, entry.reverses)
+            )
+            for side, posting in enumerate(entry.postings):
+                rows["posting"].append(
+                    (member, version, no, side, posting.account, self.currency, posting.amount, posting.lot)
+                )
+        if decision.purchase is not None:
+            record = msgspec.json.encode(decision.purchase).decode()
+            rows["purchase"].append((member, decision.purchase.version, record))
+        for end in decision.hold_ends:
+            rows["hold_end"].append((member, end.no, end.state, version))
+        if decision.profile is not None:
+            profile = decision.profile
+            rows["profile"].append((member, profile.code, profile.display_name, profile.locale))
+
+    def save(self, member: int, version: int, before: Account | None, after: Account) -> None:
+        """The member's rows as the last decision of the batch left them. `before` None: a new member."""
+        qualifying = msgspec.json.encode(after.qualifying).decode()
+        account = (member, self.currency, after.available, after.held, after.debt, after.lots_made, qualifying)
+        if before is None:
+            self._rows["new_member"].append((member, version, self.now))
+            self._rows["new_account"].append(account)
+            before = Account()
+        else:
+            self._rows["member"].append((member, version, self.now))
+            self._rows["account"].append(account)
+        known = {lot.no: lot.remaining for lot in before.lots}
+        for lot in after.lots:
+            if lot.no not in known:
+                self._rows["new_lot"].append(
+                    (member, self.currency, lot.no, lot.origin, lot.earned_at, lot.expires_at, lot.amount)
+                    + (lot.remaining,)
+                )
+            elif known[lot.no] != lot.remaining:
+                self._rows["lot"].append((member, self.currency, lot.no, lot.remaining))
+        old = {hold.no for hold in before.holds}
+        for hold in after.holds:
+            if hold.no not in old:
+                takings = msgspec.json.encode(hold.takings).decode()
+                self._rows["new_hold"].append(
+                    (member, hold.no, self.currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
+                    + (takings,)
+                )
+
+    async def write(self, connection: AsyncConnection) -> None:
+        """Put everything down. Claims first and members next, as the lock order has it; both are locked already."""
+        if self._refused:
+            await connection.execute(_UNCLAIM, _columns(("source", "id"), self._refused))
+        if self._answered:
+            await connection.execute(
+                _ANSWER, _columns(("source", "id", "member", "version", "changed"), self._answered)
+            )
+        for table, (statement, names) in _WRITES.items():
+            if rows := self._rows.get(table):
+                await connection.execute(statement, _columns(names, rows))
+
+
+async def give_identifiers(
+    connection: AsyncConnection, wanted: Iterable[tuple[Identifier, int]], now: datetime
+) -> set[Identifier]:
+    """Give identifiers to members; returns those that were free. Waits for a transaction giving the same one."""
+    rows = sorted((identifier.kind, identifier.value, member) for identifier, member in wanted)
+    given = await connection.execute(
+        _GIVE_IDENTIFIERS,
+        {"kinds": [r[0] for r in rows], "values": [r[1] for r in rows], "members": [r[2] for r in rows], "now": now},
+    )
+    return {Identifier(kind, value) for kind, value in given}
+
+
+def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _bulk(template: str, **columns: str) -> tuple[TextClause, tuple[str, ...]]:
+    """A statement over `{rows}`: the columns, each an array of the given type, unnested side by side."""
+    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
+    names = ", ".join(columns)
+    return text(template.format(rows=f"unnest({arrays}) AS new ({names})", names=names)), tuple(columns)
+
+
+_UNCLAIM, _ = _bulk(
+    "DELETE FROM claim USING {rows} WHERE claim.source = new.source AND claim.id = new.id", source="text", id="text"
+)
+
+_ANSWER, _ = _bulk(
+    """UPDATE claim SET member_id = new.member, version = new.version, changed = new.changed FROM {rows}
+        WHERE claim.source = new.source AND claim.id = new.id""",
+    source="text", id="text", member="bigint", version="bigint", changed="boolean",
+)  # fmt: skip
+
+_ACCOUNT = {
+    "member_id": "bigint",
+    "currency": "text",
+    "available": "bigint",
+    "held": "bigint",
+    "debt": "bigint",
+    "lots_made": "integer",
+    "qualifying": "jsonb",
+}
+
+_WRITES: dict[str, tuple[TextClause, tuple[str, ...]]] = {
+    "new_member": _bulk(
+        "INSERT INTO member ({names}) SELECT * FROM {rows}", id="bigint", version="bigint", recorded_at="timestamptz"
+    ),
+    "member": _bulk(
+        """UPDATE member SET version = new.version, recorded_at = new.recorded_at FROM {rows}
+            WHERE member.id = new.id""",
+        id="bigint", version="bigint", recorded_at="timestamptz",
+    ),
+    "profile": _bulk(
+        "INSERT INTO profile ({names}) SELECT * FROM {rows}",
+        member_id="bigint", code="text", display_name="text", locale="text",
+    ),
+    "new_account": _bulk("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
+    "account": _bulk(
+        """UPDATE account SET available = new.available, held = new.held, debt = new.debt,
+                  lots_made = new.lots_made, qualifying = new.qualifying FROM {rows}
+            WHERE account.member_id = new.member_id AND account.currency = new.currency""",
+        **_ACCOUNT,
+    ),
+    "entry": _bulk(
+        "INSERT INTO entry ({names}) SELECT * FROM {rows}",
+        member_id="bigint", version="bigint", no="smallint", kind="text", occurred_at="timestamptz",
+        recorded_at="timestamptz", programme="integer", source="text", place="text", reverses="bigint",
+    ),
+    "posting": _bulk(
+        "INSERT INTO posting ({names}) SELECT * FROM {rows}",
+        member_id="bigint", version="bigint", entry_no="smallint", no="smallint", account="text", currency="text",
+        amount="bigint", lot="integer",
+    ),
+    "new_lot": _bulk(
+        "INSERT INTO lot ({names}) SELECT * FROM {rows}",
+        member_id="bigint", currency="text", no="integer", origin="bigint", earned_at="timestamptz",
+        expires_at="timestamptz", amount="bigint", remaining="bigint",
+    ),
+    "lot": _bulk(
+        """UPDATE lot SET remaining = new.remaining FROM {rows}
+            WHERE lot.member_id = new.member_id AND lot.currency = new.currency AND lot.no = new.no""",
+        member_id="bigint", currency="text", no="integer", remaining="bigint",
+    ),
+    "new_hold": _bulk(
+        "INSERT INTO hold ({names}, state) SELECT *, 'open' FROM {rows}",
+        member_id="bigint", no="bigint", currency="text", reward="text", points="bigint", opened_at="timestamptz",
+        expires_at="timestamptz", takings="jsonb",
+    ),
+    "hold_end": _bulk(
+        """UPDATE hold SET state = new.state, resolved_version = new.version FROM {rows}
+            WHERE hold.member_id = new.member_id AND hold.no = new.no AND hold.state = 'open'""",
+        member_id="bigint", no="bigint", state="text", version="bigint",
+    ),
+    "purchase": _bulk(
+        """INSERT INTO purchase ({names}) SELECT * FROM {rows}
+           ON CONFLICT (member_id, version) DO UPDATE SET record = excluded.record""",
+        member_id="bigint", version="bigint", record="jsonb",
+    ),
+    "member_version": _bulk(
+        "INSERT INTO member_version ({names}) SELECT * FROM {rows}",
+        member_id="bigint", version="bigint", command="text", entries="smallint", recorded_at="timestamptz",
+        change="jsonb",
+    ),
+    "outbox": _bulk(
+        "INSERT INTO outbox ({names}) SELECT * FROM {rows}",
+        member_id="bigint", version="bigint", kind="text", payload="jsonb", recorded_at="timestamptz",
+    ),
+}  # fmt: skip
+
+_GIVE_IDENTIFIERS = text(
+    """INSERT INTO identifier (kind, value, member_id, linked_at)
+       SELECT kind, value, member, :now
+         FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[]), CAST(:members AS bigint[]))
+              AS new (kind, value, member)
+        ORDER BY kind, value
+       ON CONFLICT DO NOTHING RETURNING kind, value"""
+)

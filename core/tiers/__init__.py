@@ -1,0 +1,1 @@
+"""Tiers: half-open bands of qualifying points."""
