@@ -82,9 +82,14 @@ def is_process(pid: int, created: float) -> bool:
 
 
 def _gone(process: psutil.Process) -> bool:
-    """A zombie counts as gone: in a container whose first process reaps nobody it stays for ever."""
+    """A zombie counts as gone: in a container whose first process reaps nobody it stays for ever.
+
+    Unless it still has threads: the first one of a dying process can be a zombie a moment before the others end.
+    """
     try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return True
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.NoSuchProcess:
         return True
     except psutil.Error:

@@ -19,12 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, ClassVar
 
-import psutil
-
 from core.embedded.account import Account
 from core.embedded.errors import ServersError
 from core.embedded.ports import choose_port, is_free, kept_port
-from core.processes import die_with_parent, end
+from core.processes import die_with_parent
 
 # Recovery after a crash replays at most a few GB of log; slow disks need most of this.
 READY_SECONDS = 120.0
@@ -129,14 +127,16 @@ class Child(ABC):
 
     def stop(self) -> bool:
         """End the process, at first kindly; True when it is gone. Never raises."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return True
-        try:
-            gone = end([psutil.Process(self.process.pid)], self.stop_steps)
-        except psutil.NoSuchProcess:
-            gone = True
-        self.process.poll()  # reaps it
-        return gone
+        for number, seconds in self.stop_steps:
+            try:
+                self.process.send_signal(number)
+                self.process.wait(seconds)
+            except (subprocess.TimeoutExpired, OSError):
+                continue
+            return True
+        return False
 
     def why(self) -> str:
         """The last grave line of the log since the last `spawn`, as `" (...)"`, or nothing."""

@@ -1,0 +1,53 @@
+"""What `verify` answers: counts of what was looked at, and a line for each thing that does not hold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "orphan",
+    "versions",
+    "change",
+    "entries",
+    "zero_sum",
+    "balance",
+    "debt",
+    "lot",
+    "held",
+    "hold",
+    "qualifying",
+    "tier",
+    "purchase",
+    "claim",
+]
+"""What is wrong, by the thing it is wrong with; `orphan`: rows of a member that does not exist."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that does not hold. `detail` says what is stored and what the journal makes it."""
+
+    member: int
+    kind: Kind
+    detail: str
+
+    def __str__(self) -> str:
+        return f"member {self.member}: {self.kind}: {self.detail}"
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """`findings` holds the first of them, `found` says how many there were."""
+
+    members: int = 0
+    versions: int = 0
+    entries: int = 0
+    postings: int = 0
+    lots: int = 0
+    holds: int = 0
+    purchases: int = 0
+    claims: int = 0
+    findings: list[Finding] = []
+    found: int = 0
+    clean: bool = False
+    seconds: float = 0.0

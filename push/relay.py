@@ -1,0 +1,85 @@
+"""The relay: from the outbox to the durable stream, by one process at a time.
+
+Reads the oldest facts, publishes them, waits for every acknowledgement, deletes those rows. A crash between two of these
+repeats facts, and never loses one; `Nats-Msg-Id` lets the stream drop most repeats, and consumers keep their own key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import RetentionPolicy, StorageType, StreamConfig
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from core import outbox
+from core.clock import Clock
+from core.metrics import RELAY_LAG, RELAYED
+from push.bus import Bus
+
+STREAM = "CHORUS_FACTS"
+SUBJECT = "chorus.facts"
+KEEP_DAYS = 7
+"""A consumer that was away longer is brought up to date from the journal, not from the stream."""
+AT_ONCE = 500
+IDLE_SECONDS = 0.25
+AGAIN_SECONDS = 2.0
+
+_log = structlog.get_logger("push.relay")
+
+
+class Relay:
+    def __init__(self, database: AsyncEngine, bus: Bus, clock: Clock) -> None:
+        self._database, self._bus, self._clock = database, bus, clock
+
+    async def run(self) -> None:
+        """Relay for ever, whenever this process is the one; a failure is tried again shortly."""
+        while True:
+            try:
+                async with self._database.connect() as connection:
+                    while not await outbox.become_relay(connection):
+                        await connection.rollback()
+                        await asyncio.sleep(AGAIN_SECONDS)
+                    await connection.commit()
+                    stream = await self._stream()
+                    while True:
+                        if not await self.turn(connection, stream):
+                            await asyncio.sleep(IDLE_SECONDS)
+            except (DBAPIError, OSError, PoolTimeout, NatsError, TimeoutError) as error:
+                _log.warning("relay_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def turn(self, connection: AsyncConnection, stream: JetStreamContext) -> int:
+        """Move the oldest facts; returns how many."""
+        facts = await outbox.oldest(connection, AT_ONCE)
+        RELAY_LAG.set((self._clock() - facts[0].recorded_at).total_seconds() if facts else 0)
+        if facts:
+            acks = [
+                await stream.publish_async(
+                    f"{SUBJECT}.{fact.kind}", fact.payload.encode(), headers={"Nats-Msg-Id": str(fact.id)}
+                )
+                for fact in facts
+            ]
+            await asyncio.wait_for(asyncio.gather(*acks), timeout=30)
+            await outbox.delete(connection, [fact.id for fact in facts])
+            RELAYED.inc(len(facts))
+        await connection.commit()
+        return len(facts)
+
+    async def _stream(self) -> JetStreamContext:
+        stream = self._bus.client.jetstream(publish_async_max_pending=AT_ONCE + 1)
+        await stream.add_stream(
+            StreamConfig(
+                name=STREAM,
+                subjects=[f"{SUBJECT}.>"],
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                max_age=KEEP_DAYS * 86400,
+                duplicate_window=600,
+            )
+        )
+        return stream
