@@ -94,7 +94,12 @@ def opening(state: State, context: Context) -> Opening:
     """Settle what is due, as every command that moves points begins."""
     settled = settle(state.account, context.now, context.programme, origin=state.version + 1)
     entries = tuple(
-        Entry(kind="expire" if due.lot else "time_out", occurred_at=due.at, postings=due.postings)
+        Entry(
+            kind="expire" if due.lot else "time_out",
+            occurred_at=due.at,
+            postings=due.postings,
+            reverses=due.hold.no if due.hold else 0,
+        )
         for due in settled.due
     )
     return Opening(

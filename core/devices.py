@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput, NotAllowed, NotFound
 
 DeviceKind = Literal["kiosk", "till"]
 
@@ -99,7 +99,9 @@ async def clear(engine: AsyncEngine, device: str, session: int, now: datetime) -
 async def _set(engine: AsyncEngine, device: str, member: int | None, clears_at: datetime | None) -> KioskSession:
     async with engine.begin() as connection:
         session = await connection.scalar(_BIND, {"id": device, "member": member, "clears_at": clears_at})
-    return KioskSession(device, int(session or 0), member, clears_at)
+    if session is None:
+        raise NotAllowed("this device is not registered: chorus device add", code="unknown_device")
+    return KioskSession(device, int(session), member, clears_at)
 
 
 _ADD = text(
@@ -111,7 +113,9 @@ _ADD = text(
 _REVOKE = text("UPDATE device SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL")
 _SESSION = text("SELECT session, member_id, clears_at FROM device_session WHERE device_id = :id")
 _BIND = text(
-    """INSERT INTO device_session (device_id, session, member_id, clears_at) VALUES (:id, 1, :member, :clears_at)
+    """INSERT INTO device_session (device_id, session, member_id, clears_at)
+       SELECT id, 1, CAST(:member AS bigint), CAST(:clears_at AS timestamptz) FROM device
+        WHERE id = :id AND revoked_at IS NULL
        ON CONFLICT (device_id) DO UPDATE SET session = device_session.session + 1,
            member_id = excluded.member_id, clears_at = excluded.clears_at
        RETURNING session"""

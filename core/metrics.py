@@ -13,10 +13,14 @@ BATCH_SIZE = Histogram(
 COMMIT_TO_SCREEN = Histogram(
     "chorus_commit_to_screen_seconds", "From COMMIT to the frame written to a socket", ["surface"], buckets=_FINE
 )
-CONNECTIONS = Gauge("chorus_live_connections", "Open live sockets", ["surface"])
+CONNECTIONS = Gauge("chorus_live_connections", "Open live sockets", ["surface"], multiprocess_mode="livesum")
 REPAIRED = Counter("chorus_live_repaired_total", "Members whose screens the repair lane brought up to date")
 CUT_OFF = Counter("chorus_live_cut_off_total", "Sockets closed because they did not read")
-RELAY_LAG = Gauge("chorus_relay_lag_seconds", "Age of the oldest fact not yet in the stream; 0 when there is none")
+RELAY_LAG = Gauge(
+    "chorus_relay_lag_seconds",
+    "Age of the oldest fact not yet in the stream; 0 when there is none",
+    multiprocess_mode="livemax",
+)
 RELAYED = Counter("chorus_relayed_total", "Facts handed to the stream")
-BUS_UP = Gauge("chorus_bus_up", "Whether the bus is connected")
+BUS_UP = Gauge("chorus_bus_up", "Whether the bus is connected (the worst of the workers)", multiprocess_mode="livemin")
 REQUESTS = Histogram("chorus_http_seconds", "Requests by route and status", ["route", "status"], buckets=_FINE)

@@ -89,7 +89,8 @@ class Hub:
 
     async def _enter(self, socket: Socket) -> None:
         if socket.member is None:
-            return self._show(socket, None, None)
+            self._show(socket, None, None)
+            return
         topic = self._topics.get(socket.member)
         if topic is None:
             topic = self._topics[socket.member] = Topic(socket.member)

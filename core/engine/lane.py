@@ -91,19 +91,23 @@ class Lane:
         pause = 0.05
         while True:
             try:
-                return await self._attempt(batch, attempt)
+                await self._attempt(batch, attempt)
+                return
             except (DBAPIError, OSError, PoolTimeout) as error:
                 if not _may_pass(error):
-                    return await self._isolate(batch, error)
+                    await self._isolate(batch, error)
+                    return
                 if asyncio.get_running_loop().time() + pause > deadline:
                     _log.error("database_away", commands=len(batch), error=_line(error))
                     away = Unavailable("the database does not answer; send it again", code="database_away")
-                    return _refuse(batch, away)
+                    _refuse(batch, away)
+                    return
                 _log.warning("batch_retried", commands=len(batch), error=_line(error), pause=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             except Exception as error:
-                return await self._isolate(batch, error)
+                await self._isolate(batch, error)
+                return
 
     async def _attempt(self, batch: list[Submission], attempt: int) -> None:
         started = perf_counter()

@@ -7,13 +7,13 @@ first. A movement never takes what is not there; the callers decide first whethe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.ledger.account import AVAILABLE, EXPIRED, HELD, Account, Hold, Lot, Posting
 from core.ledger.expiry import grace_of
 from core.programme.document import Programme
 
-_FAR = datetime.max
+_FAR = datetime.max.replace(tzinfo=UTC)
 
 
 def credit(
@@ -115,7 +115,7 @@ def qualify(account: Account, period: int, points: int) -> Account:
 
 
 def _date(expires_at: datetime | None) -> datetime:
-    return _FAR if expires_at is None else expires_at.replace(tzinfo=None)
+    return _FAR if expires_at is None else expires_at
 
 
 def _with(lots: tuple[Lot, ...], takings: Iterable[tuple[int, int]], sign: int) -> tuple[Lot, ...]:

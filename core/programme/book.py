@@ -36,8 +36,12 @@ class ProgrammeBook:
         index = bisect.bisect_right(self._revisions, occurred_at, key=lambda revision: revision[0])
         return self._revisions[max(index - 1, 0)][1]
 
+    def published(self, revision: int) -> Published:
+        """A revision that was published; they are numbered from 1 without a gap."""
+        return self._revisions[revision - 1][1]
+
     def by_revision(self, revision: int) -> Programme:
-        return self._revisions[revision - 1][1].programme
+        return self.published(revision).programme
 
     async def load(self, connection: AsyncConnection) -> bool:
         """Read what is newer than what is known. Returns whether there was anything."""

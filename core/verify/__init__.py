@@ -17,7 +17,7 @@ from core.verify.audit import audit
 from core.verify.report import Finding, Report
 from core.verify.rows import MemberRows
 
-__all__ = ["MAX_FINDINGS", "Finding", "Report", "verify"]
+__all__ = ["MAX_FINDINGS", "Finding", "Report", "verify", "verify_in"]
 
 MAX_FINDINGS = 100
 """Kept of a report: one slip of ours shows at every member, and the first hundred lines say which."""
@@ -35,19 +35,24 @@ async def verify(engine: AsyncEngine, progress: Progress | None = None) -> Repor
     version's balance, tier and qualifying points as the journal makes them; each purchase as its version and its
     returns say; each version made by exactly one key, each key naming a version.
     """
-    started = perf_counter()
-    report = Report()
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        total = await rows.count_members(connection)
-        rules = await rows.rules(connection)
-        async for within in rows.ranges(connection):
-            for member in (await rows.read(connection, within)).values():
-                _count(report, member)
-                _note(report, audit(member, rules, CURRENCY))
-            if progress is not None:
-                progress(report.members, total)
-        await _claims(connection, report)
+        return await verify_in(connection, progress)
+
+
+async def verify_in(connection: AsyncConnection, progress: Progress | None = None) -> Report:
+    """`verify` in a transaction of the caller's, which must see one moment throughout."""
+    started = perf_counter()
+    report = Report()
+    total = await rows.count_members(connection)
+    rules = await rows.rules(connection)
+    async for within in rows.ranges(connection):
+        for member in (await rows.read(connection, within)).values():
+            _count(report, member)
+            _note(report, audit(member, rules, CURRENCY))
+        if progress is not None:
+            progress(report.members, total)
+    await _claims(connection, report)
     report.clean = report.found == 0
     report.seconds = perf_counter() - started
     return report

@@ -1,0 +1,50 @@
+"""Holding, spending and releasing a reward: the same three requests on every surface that may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response
+
+from bff.answers import changed, reply
+from bff.auth import Principal
+from bff.bodies import HoldAnswer
+from bff.errors import refusals
+from bff.services import Services, idempotency_key
+from core.rewards.decide import CaptureHold, HoldReward, VoidHold
+
+HoldCommand = HoldReward | CaptureHold | VoidHold
+
+_CONFLICT = (409, "idempotency_conflict", "the key was used for another request")
+HOLD_REFUSALS = refusals(
+    (404, "unknown_reward", "no such reward"),
+    (409, "insufficient_points", "2500 points are needed, 356 are there"),
+    (409, "too_many_holds", "20 rewards are on hold already"),
+    _CONFLICT,
+)
+END_REFUSALS = refusals(
+    (409, "hold_not_open", "this hold is not open (captured, voided or timed out)"),
+    _CONFLICT,
+)
+
+
+async def submit(
+    request: Request[Any, Any, Any],
+    services: Services,
+    principal: Principal,
+    member: int,
+    kind: str,
+    command: HoldCommand,
+) -> Response[HoldAnswer]:
+    """Needs an `Idempotency-Key`; answers 201, or 200 for a replay and for the end of a hold."""
+    sent = {"member": member, "command": command}
+    answer = await services.submit(principal, kind, idempotency_key(request), sent, command, member)
+    change = changed(answer)
+    body = HoldAnswer(
+        hold_id=str(change.hold),
+        reward=change.reward,
+        points=change.points,
+        balance=change.available,
+        **services.stamp(answer),
+    )
+    return reply(answer, body, created=kind == "hold")

@@ -1,0 +1,109 @@
+"""The member's own surfaces: the phone app, the website and the wallet pass.
+
+The member is whoever the token was made for; nothing in a request can name another.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from litestar import Controller, Request, Response, get, post
+
+from bff import answers, holds
+from bff.auth import SESSION_COOKIE, Principal, same_origin
+from bff.bodies import ActivityPage, HoldAnswer, HoldBody, ShownView, VoidBody
+from bff.errors import refusals
+from bff.services import Services, locale_of
+from bff.showing import show
+from core import read
+from core.errors import InvalidInput, NotAllowed
+from core.rewards.decide import HoldReward, VoidHold
+from surfaces.activity import activity
+from surfaces.views import Surface
+
+MAX_PAGE = 100
+
+_Request = Request[Any, Any, Any]
+
+
+def member_of(request: _Request, services: Services, surface: Surface) -> Principal:
+    """By bearer token; on the web also by its session cookie, then only for reading or from our own pages."""
+    cookie = request.cookies.get(SESSION_COOKIE) if surface == "web" else None
+    if cookie is None or "authorization" in request.headers:
+        return services.principal(request, surface)
+    own = same_origin(request.headers.get("origin"), request.headers.get("host"), services.settings.public_url)
+    if request.method not in ("GET", "HEAD") and not own:
+        raise NotAllowed("this request did not come from our own page", code="wrong_origin")
+    return services.tokens.verify(cookie, surface)
+
+
+class _MemberController(Controller):
+    surface: Surface
+
+    @get(
+        "/me",
+        summary="The surface's view, with its stamp",
+        responses=refusals((404, "unknown_member", "no such member")),
+    )
+    async def me(self, request: _Request, services: Services) -> Response[ShownView]:
+        """304 when `If-None-Match` has the ETag."""
+        principal = member_of(request, services, self.surface)
+        return await show(services, request, principal, self.surface, principal.member)
+
+
+class _Rewards(_MemberController):
+    @get("/activity", summary="What happened, newest first", responses=refusals())
+    async def activity(
+        self, request: _Request, services: Services, cursor: str | None = None, limit: int = 20
+    ) -> Response[ActivityPage]:
+        """Pages stay the same while the ledger grows."""
+        principal = member_of(request, services, self.surface)
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidInput.at("/limit", f"must be 1 to {MAX_PAGE}")
+        before = _open_cursor(cursor) if cursor else None
+        changes, more = await read.activity(services.database, principal.member, before=before, limit=limit)
+        items = list(activity(changes, services.book.current, locale_of(request)))
+        following = urlsafe_b64encode(str(more).encode()).decode() if more else None
+        return Response(ActivityPage(items, following))
+
+    @post("/holds", summary="Hold points for a reward", responses=holds.HOLD_REFUSALS)
+    async def hold(self, request: _Request, services: Services, data: HoldBody) -> Response[HoldAnswer]:
+        """Needs an `Idempotency-Key`. The reward is spent at the till."""
+        principal = member_of(request, services, self.surface)
+        return await holds.submit(request, services, principal, principal.member, "hold", HoldReward(data.reward))
+
+    @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
+    async def void(
+        self, request: _Request, services: Services, hold: str, data: VoidBody | None
+    ) -> Response[HoldAnswer]:
+        principal = member_of(request, services, self.surface)
+        command = VoidHold(answers.parse_number(hold, "/hold", "hold id"), data.reason if data else "")
+        return await holds.submit(request, services, principal, principal.member, "void", command)
+
+
+class AppController(_Rewards):
+    path = "/app/v1"
+    tags = ("app",)
+    surface = "app"
+
+
+class WebController(_Rewards):
+    path = "/web/v1"
+    tags = ("web",)
+    surface = "web"
+
+
+class WalletController(_MemberController):
+    """The fields of the pass."""
+
+    path = "/wallet/v1"
+    tags = ("wallet",)
+    surface = "wallet"
+
+
+def _open_cursor(cursor: str) -> int:
+    try:
+        return int(urlsafe_b64decode(cursor.encode("ascii")).decode("ascii"))
+    except ValueError:
+        raise InvalidInput.at("/cursor", "is not one of ours") from None

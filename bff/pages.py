@@ -1,0 +1,95 @@
+"""The member's pages and the kiosk's screen, server-rendered: complete at the first paint, live after it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Controller, Request, Response, get
+from litestar.datastructures import Cookie
+from litestar.response import Redirect
+
+from bff.auth import SESSION_COOKIE
+from bff.html import SECURITY, html, page
+from bff.services import Services, locale_of
+from bff.showing import snapshot_of
+from core import devices
+from core.errors import NotAllowed, NotFound
+from push import render
+from push.render import KioskSubject
+from surfaces import app, kiosk, pages, web
+
+SESSION_LIFETIME = timedelta(days=30)
+
+_Request = Request[Any, Any, Any]
+
+
+class PagesController(Controller):
+    include_in_schema = False
+
+    @get("/")
+    async def home(self) -> Redirect:
+        return Redirect("/card", status_code=303)
+
+    @get("/card")
+    async def card(self, request: _Request, services: Services, token: str | None = None) -> Response[Any]:
+        """The member's web page. `?token=` signs in: it becomes a cookie and leaves the address bar."""
+        if token is not None:
+            principal = services.tokens.verify(token, "web")
+            cookie = services.tokens.issue(principal, SESSION_LIFETIME)
+            response = Redirect("/card", status_code=303, headers=dict(SECURITY))
+            response.set_cookie(
+                Cookie(
+                    SESSION_COOKIE,
+                    value=cookie,
+                    path="/",
+                    httponly=True,
+                    samesite="lax",
+                    secure=services.settings.public_url.startswith("https://"),
+                    max_age=int(SESSION_LIFETIME.total_seconds()),
+                )
+            )
+            return response
+        try:
+            principal = services.tokens.verify(request.cookies.get(SESSION_COOKIE, ""), "web")
+            snapshot = await snapshot_of(services, principal.member)
+        except (NotAllowed, NotFound):
+            locale = locale_of(request)
+            return html(request, pages.signed_out(page(services, request, locale, None, {})), 401)
+        locale = locale_of(request, snapshot.profile.locale)
+        now, published = services.clock(), services.book.current
+        stamp, _ = render.stamp_of(snapshot, published, services.engine.epoch, now, None)
+        view = web.view(snapshot, published, now, locale)
+        return html(request, pages.card(view, page(services, request, locale, stamp, {})))
+
+    @get("/phone")
+    async def phone(self, request: _Request, services: Services, token: str = "") -> Response[Any]:
+        """The app's face in a browser, for a look at it; a real app draws its own from the same view."""
+        principal = services.tokens.verify(token, "app")
+        snapshot = await snapshot_of(services, principal.member)
+        locale = locale_of(request, snapshot.profile.locale)
+        now, published = services.clock(), services.book.current
+        stamp, _ = render.stamp_of(snapshot, published, services.engine.epoch, now, None)
+        view = app.view(snapshot, published, now, locale)
+        return html(request, pages.phone(view, page(services, request, locale, stamp, {"token": token})))
+
+    @get("/kiosk")
+    async def kiosk(self, request: _Request, services: Services, token: str = "") -> Response[Any]:
+        """The kiosk's screen; the device's token is in its start address."""
+        principal = services.tokens.verify(token, "kiosk")
+        session = await devices.session_of(services.database, principal.device)
+        subject = KioskSubject(principal.store, session)
+        snapshot = await snapshot_of(services, session.member) if session.member is not None else None
+        locale = locale_of(request, snapshot.profile.locale if snapshot else "en")
+        now, published = services.clock(), services.book.current
+        stamp, _ = render.stamp_of(snapshot, published, services.engine.epoch, now, subject)
+        view = kiosk.view(
+            snapshot,
+            published,
+            now,
+            locale,
+            store=principal.store,
+            session=session.session,
+            clears_at=session.clears_at,
+        )
+        return html(request, pages.kiosk(view, page(services, request, locale, stamp, {"token": token})))
