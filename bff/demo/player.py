@@ -22,6 +22,8 @@ from bff.demo.till import TillError, Tills
 
 DAYS_A_SECOND = 1.0
 """At speed 1: the whole log in nine minutes, a dozen sales a second, one of the wall's member every ten seconds."""
+LEAD_DAYS = 3
+"""The replay opens so long before the shown member's first purchase; what was before is rung up at once."""
 TICK_SECONDS = 0.05
 STATUS_SECONDS = 0.5
 AT_ONCE = 32
@@ -34,7 +36,6 @@ class Player:
         self._bus = bus
         self._on_progress = on_progress
         self._posted = 0
-        self._days = 0.0
         self._playing = True
         self._speed = 1.0
         self._rung = 0
@@ -42,6 +43,8 @@ class Player:
         self._member = 0
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._first = self._sales[0].occurred_at.date()
+        story = next(sale.day for sale in sales if sale.card == self._card)
+        self._days = max(0.0, story - LEAD_DAYS)
 
     @property
     def card(self) -> str:

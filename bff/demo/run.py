@@ -41,6 +41,7 @@ _READY = "chorus is ready at "
 
 def demonstrate(*, workers: int, port: int, keep: bool) -> int:
     """Serve and replay until interrupted. Returns the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(".chorus/demo").absolute()
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
@@ -54,6 +55,7 @@ def demonstrate(*, workers: int, port: int, keep: bool) -> int:
 
 def demonstrate_once(*, workers: int, watched: int, port: int, as_json: bool) -> int:
     """Replay everything, judge, print. Returns 1 when a screen or the ledger was wrong."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="chorus-once-") as folder,
         _server(Path(folder), workers=workers, port=port, wall=False) as (settings, url),

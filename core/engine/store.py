@@ -31,6 +31,8 @@ class Batch:
         self.currency = currency
         self.now = now
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        # A batch may buy and return, or return twice; one statement can write a row but once, so the last state counts.
+        self._purchases: dict[tuple[int, int], str] = {}
         self._answered: list[tuple[str, str, int, int, bool]] = []
         self._refused: list[Key] = []
 
@@ -60,8 +62,15 @@ class Batch:
                     (member, version, no, side, posting.account, self.currency, posting.amount, posting.lot)
                 )
         if decision.purchase is not None:
-            record = msgspec.json.encode(decision.purchase).decode()
-            rows["purchase"].append((member, decision.purchase.version, record))
+            self._purchases[(member, decision.purchase.version)] = msgspec.json.encode(decision.purchase).decode()
+        # Of this decision, not of the batch's last: the same batch may resolve it.
+        for hold in decision.account.holds:
+            if hold.no == version:
+                takings = msgspec.json.encode(hold.takings).decode()
+                rows["new_hold"].append(
+                    (member, hold.no, self.currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
+                    + (takings,)
+                )
         for end in decision.hold_ends:
             rows["hold_end"].append((member, end.no, end.state, version))
         if decision.profile is not None:
@@ -88,14 +97,6 @@ class Batch:
                 )
             elif known[lot.no] != lot.remaining:
                 self._rows["lot"].append((member, self.currency, lot.no, lot.remaining))
-        old = {hold.no for hold in before.holds}
-        for hold in after.holds:
-            if hold.no not in old:
-                takings = msgspec.json.encode(hold.takings).decode()
-                self._rows["new_hold"].append(
-                    (member, hold.no, self.currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
-                    + (takings,)
-                )
 
     async def write(self, connection: AsyncConnection) -> None:
         """Put everything down. Claims first and members next, as the lock order has it; both are locked already."""
@@ -105,6 +106,7 @@ class Batch:
             await connection.execute(
                 _ANSWER, _columns(("source", "id", "member", "version", "changed"), self._answered)
             )
+        self._rows["purchase"] = [(*key, record) for key, record in self._purchases.items()]
         for table, (statement, names) in _WRITES.items():
             if rows := self._rows.get(table):
                 await connection.execute(statement, _columns(names, rows))

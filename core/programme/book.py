@@ -47,6 +47,8 @@ class ProgrammeBook:
         """Read what is newer than what is known. Returns whether there was anything."""
         rows = (await connection.execute(_NEWER, {"known": self.revision})).all()
         for revision, document, in_force in rows:
+            if revision <= self.revision:
+                continue  # another lane read it while we waited
             programme = from_builtins(msgspec.json.decode(document))
             self._revisions.append((in_force, Published(revision, programme)))
         return bool(rows)
