@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from core.programme.rounding import Rounding
 
 MAX_POINTS = 10**15
 """No balance, lot or posting goes beyond: it keeps every sum inside 64 bits and every number exact in JavaScript."""
 
 
-def round_points(value: Fraction, rounding: Rounding) -> int:
-    """`value` (not negative) as whole points under the programme's rounding rule."""
-    whole, rest = divmod(value.numerator, value.denominator)
+def round_points(numerator: int, denominator: int, rounding: Rounding) -> int:
+    """A fraction (not negative) as whole points under the programme's rounding rule."""
+    whole, rest = divmod(numerator, denominator)
     twice = 2 * rest
     match rounding:
         case "down":
@@ -20,6 +18,6 @@ def round_points(value: Fraction, rounding: Rounding) -> int:
         case "up":
             return whole + (rest > 0)
         case "half_up":
-            return whole + (twice >= value.denominator)
+            return whole + (twice >= denominator)
         case "half_even":
-            return whole + (twice > value.denominator or (twice == value.denominator and whole % 2 == 1))
+            return whole + (twice > denominator or (twice == denominator and whole % 2 == 1))

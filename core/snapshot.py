@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from core.ledger.account import Account
+from core.ledger.account import Account, whole
 
 RECENT = 20
 """Changes a snapshot carries: two screens of a phone. Older ones are paged by cursor."""
@@ -130,6 +130,6 @@ def advance(snapshot: Snapshot, change: Change, account: Account) -> Snapshot | 
         version=change.version,
         recorded_at=change.recorded_at,
         profile=snapshot.profile,
-        account=account,
+        account=whole(snapshot.account, account),
         recent=(change, *snapshot.recent[: RECENT - 1]),
     )

@@ -75,9 +75,11 @@ CREATE TABLE account (
     debt        bigint NOT NULL CHECK (debt >= 0),
     lots_made   integer NOT NULL CHECK (lots_made >= 0),
     qualifying  jsonb NOT NULL,
+    next_due    timestamptz,
     PRIMARY KEY (member_id, currency)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE account IS 'Derived from the journal; verify compares. qualifying: points by year.';
+COMMENT ON TABLE account IS 'Derived from the journal; verify compares. qualifying: points by year; next_due: not after '
+    'the first date of its lots and holds, so that a credit need not read them.';
 
 CREATE TABLE lot (
     member_id   bigint NOT NULL,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import msgspec
 
-from core.money import MINOR_DIGITS
 from core.points import round_points
 from core.programme.document import Programme, Tier
 
@@ -21,10 +18,10 @@ class Earned(msgspec.Struct, frozen=True):
 
 def earn(total: int, channel: str, tier: Tier, programme: Programme) -> Earned:
     """`total` in minor units of the programme's money; the channel is one the programme names."""
-    units = Fraction(total, 10 ** MINOR_DIGITS[programme.money])
-    rate = programme.earn.rate * Fraction(programme.earn.channels[channel].coefficient)
-    base = round_points(units * rate, programme.earn.rounding)
-    bonus = round_points(base * tier.bonus, programme.earn.rounding)
+    rate = programme.rates[channel]
+    base = round_points(total * rate.numerator, rate.denominator, programme.earn.rounding)
+    extra = tier.bonus
+    bonus = round_points(base * extra.numerator, extra.denominator, programme.earn.rounding)
     return Earned(base, bonus, tier.key if bonus else "")
 
 

@@ -66,3 +66,14 @@ def wanted(command: Command) -> tuple[Identifier, ...]:
             return (command.identifier,)
         case _:
             return ()
+
+
+def only_credits(command: Command) -> bool:
+    """Whether a command never takes points, so that it may be decided on a thin account."""
+    match command:
+        case RecordPurchase() | LinkIdentifier():
+            return True
+        case AdjustPoints():
+            return command.points > 0
+        case _:
+            return False

@@ -120,7 +120,8 @@ class Lane:
     async def _isolate(self, batch: list[Submission], error: BaseException) -> None:
         if len(batch) == 1:
             _log.error("command_failed", command=type(batch[0].command).__name__, exc_info=error)
-            return _refuse(batch, error)
+            _refuse(batch, error)
+            return
         for submission in batch:
             await self._commit([submission])
 

@@ -7,6 +7,7 @@ under READ COMMITTED a row joined in the locking statement could be older than t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -92,12 +93,29 @@ async def lock(connection: AsyncConnection, members: Collection[int]) -> tuple[d
     return locked, revision
 
 
-async def accounts(connection: AsyncConnection, members: Collection[int], currency: str) -> dict[int, Account]:
-    """The accounts of locked (or, for a view, merely existing) members."""
+async def accounts(
+    connection: AsyncConnection,
+    members: Collection[int],
+    currency: str,
+    *,
+    credited: Collection[int] = (),
+    now: datetime | None = None,
+) -> dict[int, Account]:
+    """The accounts of locked (or, for a view, merely existing) members.
+
+    Those in `credited` are only going to be given points: theirs come thin, unless a hold is open or something is due
+    by `now`.
+    """
     if not members:
         return {}
     given: dict[str, Any] = {"ids": list(members), "currency": currency}
     rows = (await connection.execute(_ACCOUNTS, given)).all()
+    thin = {
+        member
+        for member, _, held, _, _, _, due in rows
+        if member in credited and not held and (due is None or (now is not None and due > now))
+    }
+    given["ids"] = [row[0] for row in rows if row[0] not in thin]
     with_holds = [row[0] for row in rows if row[2]]
     holds: dict[int, list[Hold]] = {}
     if with_holds:
@@ -107,8 +125,9 @@ async def accounts(connection: AsyncConnection, members: Collection[int], curren
                 Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings))
             )
     lots: dict[int, list[Lot]] = {}
-    for member, *lot in await connection.execute(_LOTS, given):
-        lots.setdefault(member, []).append(Lot(*lot))
+    if given["ids"]:
+        for member, *lot in await connection.execute(_LOTS, given):
+            lots.setdefault(member, []).append(Lot(*lot))
     emptied = [
         (member, no)
         for member, open_holds in holds.items()
@@ -120,9 +139,15 @@ async def accounts(connection: AsyncConnection, members: Collection[int], curren
             lots.setdefault(member, []).append(Lot(*lot))
     return {
         member: Account(
-            tuple(lots.get(member, ())), tuple(holds.get(member, ())), debt, made, _QUALIFYING.decode(qualifying)
+            tuple(lots.get(member, ())),
+            tuple(holds.get(member, ())),
+            debt,
+            made,
+            _QUALIFYING.decode(qualifying),
+            available + debt if member in thin else 0,
+            due if member in thin else None,
         )
-        for member, debt, _, made, qualifying in rows
+        for member, debt, _, made, qualifying, available, due in rows
     }
 
 
@@ -178,7 +203,7 @@ _LOCK = text(
 _REVISION = text("SELECT max(revision) FROM programme_revision")
 
 _ACCOUNTS = text(
-    """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text) FROM account
+    """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text), available, next_due FROM account
         WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency"""
 )
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.decision import Context, Decision, State
 from core.earning.returns import ReturnPurchase
 from core.engine import load, store
-from core.engine.commands import decide, wanted
+from core.engine.commands import decide, only_credits, wanted
 from core.engine.store import Batch
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound, Unavailable
@@ -164,7 +164,8 @@ class _Round:
             locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
         if revision > pipeline.book.revision:
             await pipeline.book.load(connection)
-        accounts = await load.accounts(connection, locked, pipeline.currency)
+        debited = {m for m, s in zip(members, submissions, strict=True) if m and not only_credits(s.command)}
+        accounts = await load.accounts(connection, locked, pipeline.currency, credited=locked.keys() - debited, now=now)
         purchases = await load.purchases(
             connection,
             {

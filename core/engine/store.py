@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.decision import Decision
-from core.ledger.account import Account
+from core.ledger.account import Account, next_due
 from core.members.identifiers import Identifier
 from core.snapshot import Change
 
@@ -80,7 +80,10 @@ class Batch:
     def save(self, member: int, version: int, before: Account | None, after: Account) -> None:
         """The member's rows as the last decision of the batch left them. `before` None: a new member."""
         qualifying = msgspec.json.encode(after.qualifying).decode()
-        account = (member, self.currency, after.available, after.held, after.debt, after.lots_made, qualifying)
+        account = (member, self.currency, after.available, after.held, after.debt, after.lots_made) + (
+            qualifying,
+            next_due(after),
+        )
         if before is None:
             self._rows["new_member"].append((member, version, self.now))
             self._rows["new_account"].append(account)
@@ -153,6 +156,7 @@ _ACCOUNT = {
     "debt": "bigint",
     "lots_made": "integer",
     "qualifying": "jsonb",
+    "next_due": "timestamptz",
 }
 
 _WRITES: dict[str, tuple[TextClause, tuple[str, ...]]] = {
@@ -171,7 +175,7 @@ _WRITES: dict[str, tuple[TextClause, tuple[str, ...]]] = {
     "new_account": _bulk("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
     "account": _bulk(
         """UPDATE account SET available = new.available, held = new.held, debt = new.debt,
-                  lots_made = new.lots_made, qualifying = new.qualifying FROM {rows}
+                  lots_made = new.lots_made, qualifying = new.qualifying, next_due = new.next_due FROM {rows}
             WHERE account.member_id = new.member_id AND account.currency = new.currency""",
         **_ACCOUNT,
     ),

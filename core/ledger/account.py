@@ -62,18 +62,42 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
-    """`lots` holds the open lots and those that an open hold took from, by number; `qualifying` points by year."""
+    """`lots` holds the open lots and those that an open hold took from, by number; `qualifying` points by year.
+
+    A *thin* account leaves its older lots unnamed: `rest` is what they hold together. A credit needs no more, so a
+    purchase costs the same for a member of ten years as for a new one. `rest` 0 means that every lot is named.
+    """
 
     lots: tuple[Lot, ...] = ()
     holds: tuple[Hold, ...] = ()
     debt: int = 0
     lots_made: int = 0
     qualifying: dict[int, int] = {}
+    rest: int = 0
+    rest_due: datetime | None = None
+    """Not after the first date among the unnamed lots."""
 
     @property
     def available(self) -> int:
-        return sum(lot.remaining for lot in self.lots) - self.debt
+        return sum([lot.remaining for lot in self.lots]) + self.rest - self.debt
 
     @property
     def held(self) -> int:
-        return sum(hold.points for hold in self.holds)
+        return sum([hold.points for hold in self.holds])
+
+
+def whole(before: Account, thin: Account) -> Account:
+    """`thin` with the lots it left unnamed, which are those of `before`, the account just before it."""
+    if not thin.rest:
+        return thin
+    known = {lot.no for lot in before.lots}
+    fresh = tuple(lot for lot in thin.lots if lot.no not in known)
+    return Account((*before.lots, *fresh), thin.holds, thin.debt, thin.lots_made, thin.qualifying)
+
+
+def next_due(account: Account) -> datetime | None:
+    """Not after the instant when the clock next does something; None if it never will."""
+    ahead = [account.rest_due] if account.rest_due is not None else []
+    ahead += [hold.expires_at for hold in account.holds]
+    ahead += [lot.expires_at for lot in account.lots if lot.remaining and lot.expires_at is not None]
+    return min(ahead, default=None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import calendar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from core.programme.document import Programme
 
@@ -16,10 +18,15 @@ def expiry_of(earned_at: datetime, programme: Programme) -> datetime | None:
     months = programme.expiry.months
     if months == 0:
         return None
-    local = earned_at.astimezone(programme.tzinfo)
-    year, month0 = divmod(local.year * 12 + local.month - 1 + months, 12)
-    day = min(local.day, calendar.monthrange(year, month0 + 1)[1])
-    return midnight_after(datetime(year, month0 + 1, day, tzinfo=programme.tzinfo))
+    return _months_later(earned_at.astimezone(programme.tzinfo).date(), months, programme.tzinfo)
+
+
+@lru_cache(maxsize=4096)
+def _months_later(day: date, months: int, zone: ZoneInfo) -> datetime:
+    """Cached: all of a day's purchases share one date."""
+    year, month0 = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = min(day.day, calendar.monthrange(year, month0 + 1)[1])
+    return midnight_after(datetime(year, month0 + 1, last, tzinfo=zone))
 
 
 def grace_of(now: datetime, programme: Programme) -> datetime:

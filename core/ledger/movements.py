@@ -45,6 +45,7 @@ def debit(
 
     Returns the account, the postings, and the takings as (lot, points).
     """
+    assert not account.rest, "a debit names lots: it needs them all"
     order = sorted(account.lots, key=lambda lot: (lot.no != first, _date(lot.expires_at), lot.no))
     left, takings = points, []
     for lot in order:
@@ -155,4 +156,6 @@ def _changed(
         account.debt if debt is None else debt,
         account.lots_made if lots_made is None else lots_made,
         account.qualifying if qualifying is None else qualifying,
+        account.rest,
+        account.rest_due,
     )

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from core.money import MINOR_DIGITS
 from core.programme.rounding import Rounding
 
 SCHEMA = 1
@@ -62,7 +63,7 @@ class Expiry(_Strict, frozen=True, kw_only=True):
     """A reinstated lot whose date has passed is good for so many days more."""
 
 
-class Tier(_Strict, frozen=True, kw_only=True):
+class Tier(_Strict, frozen=True, dict=True, kw_only=True):
     """One half-open band: qualifying points from `threshold` up to, not including, the next tier's."""
 
     key: str
@@ -71,7 +72,7 @@ class Tier(_Strict, frozen=True, kw_only=True):
     earn_bonus: str = "0"
     """Extra points as a fraction of the base; they do not qualify."""
 
-    @property
+    @cached_property
     def bonus(self) -> Fraction:
         return Fraction(self.earn_bonus)
 
@@ -132,6 +133,12 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
     @cached_property
     def tzinfo(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
+
+    @cached_property
+    def rates(self) -> dict[str, Fraction]:
+        """Points for one minor unit of money, by channel."""
+        per_unit = self.earn.rate / 10 ** MINOR_DIGITS[self.money]
+        return {name: per_unit * Fraction(channel.coefficient) for name, channel in self.earn.channels.items()}
 
     @cached_property
     def rewards_by_id(self) -> dict[str, Reward]:
