@@ -130,10 +130,13 @@ class EnrolAnswer(Stamped, kw_only=True):
     tier: TierAnswer
 
 
-class LinkAnswer(Stamped, kw_only=True):
+class LinkAnswer(msgspec.Struct, kw_only=True):
+    """`version` is the member's at which it was answered; `linked` False when it was this member's already."""
+
     member: str
     linked: bool
-    """False when it was this member's already."""
+    epoch: int
+    version: int
 
 
 class HoldAnswer(Stamped, kw_only=True):

@@ -17,7 +17,13 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from bff import assets
+from bff.html import SECURITY
+from bff.requests import Malformed, NotJson
+from bff.services import locale_of
 from core.errors import (
     ChorusError,
     FieldError,
@@ -29,10 +35,13 @@ from core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from surfaces import pages
 
 PROBLEM_JSON = "application/problem+json"
 
 STATUS: Mapping[type[ChorusError], int] = {
+    Malformed: 400,
+    NotJson: 415,
     InvalidInput: 422,
     Unauthenticated: 401,
     NotAllowed: 403,
@@ -90,6 +99,8 @@ def problem(
     errors: tuple[FieldError, ...] = (),
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
+    if _is_page(request):
+        return _error_page(request, status)
     body = Problem(
         type="about:blank",
         title=_TITLES.get(status, "Refused"),
@@ -101,6 +112,23 @@ def problem(
         errors=[Field(error.pointer, error.detail) for error in errors],
     )
     return Response(msgspec.json.encode(body), status_code=status, media_type=PROBLEM_JSON, headers=headers)
+
+
+_PAGES = ("/card", "/phone", "/kiosk", "/wall", "/r/")
+
+
+def _is_page(request: Request[Any, Any, Any]) -> bool:
+    """Whether a person in a browser asked, for whom a problem document is no answer."""
+    path = request.url.path
+    page = path == "/" or any(path == known or (known == "/r/" and path.startswith(known)) for known in _PAGES)
+    return page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _error_page(request: Request[Any, Any, Any], status: int) -> Response[bytes]:
+    reference = request.scope.get("state", {}).get("request_id", "") if status >= 500 else ""
+    page = pages.Page(locale=locale_of(request), static=assets.prefix())
+    text = pages.signed_out(page) if status == 401 else pages.error(status, page, request_id=reference)
+    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=SECURITY)
 
 
 def on_refusal(request: Request[Any, Any, Any], error: ChorusError) -> Response[bytes]:
@@ -115,9 +143,19 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     """Litestar's own checks of bodies and parameters, in our words."""
     extra = error.extra if isinstance(error.extra, list) else []
     fields = tuple(_field(item) for item in extra if isinstance(item, dict))
+    if not fields and (named := _MISSING.search(str(error.detail))):
+        fields = (FieldError(f"/{named[1]}", "is required"),)
     return problem(request, 422, "invalid_input", "the request has wrong fields", errors=fields)
 
 
+def on_wrong_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[bytes]:
+    """A body that is JSON, but not the JSON its handler declares."""
+    message, _, path = str(error).partition(" - at `$")
+    item = {"message": message, "key": path.rstrip("`").lstrip("."), "source": "body"}
+    return problem(request, 422, "invalid_input", "the request has wrong fields", errors=(_field(item),))
+
+
+_MISSING = re.compile(r"Missing required (?:query |path )?parameter '([^']+)'")
 _NAMED = re.compile(r"(missing required|contains unknown) field `([^`]+)`")
 
 
@@ -139,19 +177,30 @@ _CODES = {400: "bad_request", 401: "unauthenticated", 404: "not_found", 405: "me
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     status = error.status_code
-    code = _CODES.get(status, "http_error")
-    if status == 400 and "malformed" in str(error.detail):
-        code = "malformed_json"
-    return problem(request, status, code, str(error.detail), headers=dict(error.headers or {}))
+    return problem(
+        request, status, _CODES.get(status, "http_error"), str(error.detail), headers=dict(error.headers or {})
+    )
 
 
 def on_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    if _database_away(error):
+        away = Unavailable("the database does not answer; send it again", code="database_away")
+        return on_refusal(request, away)
     _log.error("unforeseen", path=request.url.path, exc_info=error)
     detail = "an unforeseen error; the log has it under this request id"
     return problem(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", detail, retryable=True)
 
 
+def _database_away(error: Exception) -> bool:
+    """Whether a read failed because the database is stopping, away or out of connections."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or state[:2] in ("08", "53", "57")
+    return isinstance(error, OSError | PoolTimeout | TimeoutError)
+
+
 HANDLERS: dict[Any, Any] = {
+    msgspec.ValidationError: on_wrong_body,
     ChorusError: on_refusal,
     ValidationException: on_validation,
     HTTPException: on_http,

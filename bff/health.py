@@ -9,7 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bff.services import Services
+from bff.services import Given
 from core.database import at_least_head, head, schema_revision
 
 
@@ -33,7 +33,7 @@ class HealthController(Controller):
         return {"live": True}
 
     @get("/health/ready", summary="It may be sent requests", raises=[])
-    async def ready(self, services: Services) -> Response[Readiness]:
+    async def ready(self, services: Given) -> Response[Readiness]:
         """503 while the database or NATS is away, the schema is older than this build, or it is stopping."""
         try:
             revision = await schema_revision(services.database)
@@ -47,7 +47,7 @@ class HealthController(Controller):
         return Response(Readiness(ready, database, nats, schema), status_code=200 if ready else 503)
 
     @get("/metrics", summary="Prometheus metrics of all workers", media_type="text/plain", sync_to_thread=False)
-    def metrics(self, services: Services) -> Response[bytes]:
+    def metrics(self, services: Given) -> Response[bytes]:
         registry: CollectorRegistry = REGISTRY
         if services.metrics_dir is not None:
             registry = CollectorRegistry()

@@ -6,14 +6,17 @@ from typing import Any
 
 from litestar import Request, Response
 
-from bff.answers import changed, reply
+from bff.answers import changed, parse_number, reply
 from bff.auth import Principal
-from bff.bodies import HoldAnswer
+from bff.bodies import HoldAnswer, VoidBody
 from bff.errors import refusals
 from bff.services import Services, idempotency_key
+from core.errors import InvalidInput
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 
 HoldCommand = HoldReward | CaptureHold | VoidHold
+
+MAX_REASON = 500
 
 _CONFLICT = (409, "idempotency_conflict", "the key was used for another request")
 HOLD_REFUSALS = refusals(
@@ -26,6 +29,14 @@ END_REFUSALS = refusals(
     (409, "hold_not_open", "this hold is not open (captured, voided or timed out)"),
     _CONFLICT,
 )
+
+
+def void(hold: str, body: VoidBody | None) -> VoidHold:
+    """The command of a request to give a hold back. Raises `InvalidInput`."""
+    reason = body.reason if body else ""
+    if len(reason) > MAX_REASON or "\0" in reason:
+        raise InvalidInput.at("/reason", f"must be at most {MAX_REASON} characters of text")
+    return VoidHold(parse_number(hold, "/hold", "hold id"), reason)
 
 
 async def submit(

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from bff import assets
 from bff.services import LANGUAGE_COOKIE, Services, locale_of
 from surfaces.etag import Stamp
 from surfaces.pages import Page
@@ -33,6 +34,7 @@ def page(
         have=have,
         as_of=services.clock(),
         config=config,
+        static=assets.prefix(),
     )
 
 

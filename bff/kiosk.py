@@ -6,18 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Controller, Request, Response, delete, get, post
+from litestar.params import FromPath, JSONBody
 
-from bff import answers, holds
+from bff import holds
 from bff.auth import Principal
 from bff.bodies import BindBody, HoldAnswer, HoldBody, KioskSessionAnswer, ShownView, VoidBody
 from bff.errors import refusals
-from bff.services import Services
+from bff.services import Given, Services
 from bff.showing import show
 from core import devices, read
 from core.devices import KioskSession
-from core.errors import NotFound, Rejected
+from core.errors import InvalidInput, NotFound, Rejected
 from core.members.identifiers import Identifier, normalise
-from core.rewards.decide import HoldReward, VoidHold
+from core.rewards.decide import HoldReward
 from push.render import KioskSubject
 
 _Request = Request[Any, Any, Any]
@@ -28,7 +29,7 @@ class KioskController(Controller):
     tags = ("kiosk",)
 
     @get("/me", summary="What the kiosk shows", responses=refusals())
-    async def me(self, request: _Request, services: Services) -> Response[ShownView]:
+    async def me(self, request: _Request, services: Given) -> Response[ShownView]:
         principal = services.principal(request, "kiosk")
         session = await devices.session_of(services.database, principal.device)
         subject = KioskSubject(principal.store, session)
@@ -40,9 +41,12 @@ class KioskController(Controller):
         status_code=200,
         responses=refusals((404, "unknown_member", "no member has this code")),
     )
-    async def bind(self, request: _Request, services: Services, data: BindBody) -> KioskSessionAnswer:
+    async def bind(self, request: _Request, services: Given, data: JSONBody[BindBody]) -> KioskSessionAnswer:
         principal = services.principal(request, "kiosk")
-        identifier = normalise(Identifier("code", data.code), "")
+        try:
+            identifier = normalise(Identifier("code", data.code), "")
+        except InvalidInput as refusal:
+            raise InvalidInput.at("/code", refusal.detail) from None
         member = await read.member_of(services.database, identifier)
         if member is None:
             raise NotFound("no member has this code", code="unknown_member")
@@ -55,19 +59,19 @@ class KioskController(Controller):
         status_code=200,
         responses=refusals((409, "no_session", "nobody's session runs on this kiosk")),
     )
-    async def touch(self, request: _Request, services: Services) -> KioskSessionAnswer:
+    async def touch(self, request: _Request, services: Given) -> KioskSessionAnswer:
         principal = services.principal(request, "kiosk")
         session = await _running(services, principal)
         session = await devices.touch(services.database, principal.device, session.session, clears_at(services))
         return await _told(services, session)
 
     @delete("/session", summary="Clear the screen", status_code=200, responses=refusals())
-    async def unbind(self, request: _Request, services: Services) -> KioskSessionAnswer:
+    async def unbind(self, request: _Request, services: Given) -> KioskSessionAnswer:
         principal = services.principal(request, "kiosk")
         return await _told(services, await devices.unbind(services.database, principal.device))
 
     @post("/holds", summary="Hold points for a reward", responses=holds.HOLD_REFUSALS)
-    async def hold(self, request: _Request, services: Services, data: HoldBody) -> Response[HoldAnswer]:
+    async def hold(self, request: _Request, services: Given, data: JSONBody[HoldBody]) -> Response[HoldAnswer]:
         """Needs an `Idempotency-Key`; for the member of the running session."""
         principal = services.principal(request, "kiosk")
         session = await _running(services, principal)
@@ -76,12 +80,12 @@ class KioskController(Controller):
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
-        self, request: _Request, services: Services, hold: str, data: VoidBody | None
+        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None]
     ) -> Response[HoldAnswer]:
         principal = services.principal(request, "kiosk")
         session = await _running(services, principal)
         assert session.member is not None
-        command = VoidHold(answers.parse_number(hold, "/hold", "hold id"), data.reason if data else "")
+        command = holds.void(hold, data)
         return await holds.submit(request, services, principal, session.member, "void", command)
 
 

@@ -9,20 +9,23 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
-from bff import answers, holds
+from bff import holds
 from bff.auth import SESSION_COOKIE, Principal, same_origin
 from bff.bodies import ActivityPage, HoldAnswer, HoldBody, ShownView, VoidBody
 from bff.errors import refusals
-from bff.services import Services, locale_of
+from bff.services import Given, Services, locale_of
 from bff.showing import show
 from core import read
 from core.errors import InvalidInput, NotAllowed
-from core.rewards.decide import HoldReward, VoidHold
+from core.rewards.decide import HoldReward
 from surfaces.activity import activity
 from surfaces.views import Surface
 
 MAX_PAGE = 100
+MAX_VERSION = 2**63 - 1
+"""What a version's column holds."""
 
 _Request = Request[Any, Any, Any]
 
@@ -46,7 +49,7 @@ class _MemberController(Controller):
         summary="The surface's view, with its stamp",
         responses=refusals((404, "unknown_member", "no such member")),
     )
-    async def me(self, request: _Request, services: Services) -> Response[ShownView]:
+    async def me(self, request: _Request, services: Given) -> Response[ShownView]:
         """304 when `If-None-Match` has the ETag."""
         principal = member_of(request, services, self.surface)
         return await show(services, request, principal, self.surface, principal.member)
@@ -55,7 +58,7 @@ class _MemberController(Controller):
 class _Rewards(_MemberController):
     @get("/activity", summary="What happened, newest first", responses=refusals())
     async def activity(
-        self, request: _Request, services: Services, cursor: str | None = None, limit: int = 20
+        self, request: _Request, services: Given, cursor: FromQuery[str | None] = None, limit: FromQuery[int] = 20
     ) -> Response[ActivityPage]:
         """Pages stay the same while the ledger grows."""
         principal = member_of(request, services, self.surface)
@@ -68,17 +71,17 @@ class _Rewards(_MemberController):
         return Response(ActivityPage(items, following))
 
     @post("/holds", summary="Hold points for a reward", responses=holds.HOLD_REFUSALS)
-    async def hold(self, request: _Request, services: Services, data: HoldBody) -> Response[HoldAnswer]:
+    async def hold(self, request: _Request, services: Given, data: JSONBody[HoldBody]) -> Response[HoldAnswer]:
         """Needs an `Idempotency-Key`. The reward is spent at the till."""
         principal = member_of(request, services, self.surface)
         return await holds.submit(request, services, principal, principal.member, "hold", HoldReward(data.reward))
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
-        self, request: _Request, services: Services, hold: str, data: VoidBody | None
+        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None]
     ) -> Response[HoldAnswer]:
         principal = member_of(request, services, self.surface)
-        command = VoidHold(answers.parse_number(hold, "/hold", "hold id"), data.reason if data else "")
+        command = holds.void(hold, data)
         return await holds.submit(request, services, principal, principal.member, "void", command)
 
 
@@ -104,6 +107,9 @@ class WalletController(_MemberController):
 
 def _open_cursor(cursor: str) -> int:
     try:
-        return int(urlsafe_b64decode(cursor.encode("ascii")).decode("ascii"))
+        before = int(urlsafe_b64decode(cursor.encode("ascii")).decode("ascii"))
     except ValueError:
-        raise InvalidInput.at("/cursor", "is not one of ours") from None
+        before = 0
+    if not 0 < before <= MAX_VERSION:
+        raise InvalidInput.at("/cursor", "is not one of ours")
+    return before

@@ -7,11 +7,12 @@ from typing import Any
 
 from litestar import Controller, Request, Response, get
 from litestar.datastructures import Cookie
+from litestar.params import FromQuery
 from litestar.response import Redirect
 
 from bff.auth import SESSION_COOKIE
 from bff.html import SECURITY, html, page
-from bff.services import Services, locale_of
+from bff.services import Given, locale_of
 from bff.showing import snapshot_of
 from core import devices
 from core.errors import NotAllowed, NotFound
@@ -32,7 +33,7 @@ class PagesController(Controller):
         return Redirect("/card", status_code=303)
 
     @get("/card")
-    async def card(self, request: _Request, services: Services, token: str | None = None) -> Response[Any]:
+    async def card(self, request: _Request, services: Given, token: FromQuery[str | None] = None) -> Response[Any]:
         """The member's web page. `?token=` signs in: it becomes a cookie and leaves the address bar."""
         if token is not None:
             principal = services.tokens.verify(token, "web")
@@ -63,7 +64,7 @@ class PagesController(Controller):
         return html(request, pages.card(view, page(services, request, locale, stamp, {})))
 
     @get("/phone")
-    async def phone(self, request: _Request, services: Services, token: str = "") -> Response[Any]:
+    async def phone(self, request: _Request, services: Given, token: FromQuery[str] = "") -> Response[Any]:
         """The app's face in a browser, for a look at it; a real app draws its own from the same view."""
         principal = services.tokens.verify(token, "app")
         snapshot = await snapshot_of(services, principal.member)
@@ -74,7 +75,7 @@ class PagesController(Controller):
         return html(request, pages.phone(view, page(services, request, locale, stamp, {"token": token})))
 
     @get("/kiosk")
-    async def kiosk(self, request: _Request, services: Services, token: str = "") -> Response[Any]:
+    async def kiosk(self, request: _Request, services: Given, token: FromQuery[str] = "") -> Response[Any]:
         """The kiosk's screen; the device's token is in its start address."""
         principal = services.tokens.verify(token, "kiosk")
         session = await devices.session_of(services.database, principal.device)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, FromPath, FromQuery, JSONBody, QueryParameter, RawBody
 
 from bff import answers, holds
 from bff.answers import changed, reply, tier_answer
@@ -32,15 +32,15 @@ from bff.bodies import (
     VoidBody,
 )
 from bff.errors import refusals
-from bff.services import Services, idempotency_key, locale_of
+from bff.services import Given, idempotency_key, locale_of
 from bff.showing import show
 from core import read
-from core.earning.purchase import RecordPurchase
+from core.earning.purchase import MAX_LINES, RecordPurchase
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.errors import FieldError, InvalidInput, NotFound
 from core.members.decide import MAX_IDENTIFIERS, Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code, normalise
-from core.rewards.decide import CaptureHold, HoldReward, VoidHold
+from core.rewards.decide import CaptureHold, HoldReward
 from core.snapshot import Line
 
 MAX_TEXT = 200
@@ -74,18 +74,20 @@ class PosController(Controller):
     async def record_purchase(
         self,
         request: _Request,
-        services: Services,
+        services: Given,
         data: Annotated[PurchaseBody, Body(examples=[Example(value=PURCHASE_EXAMPLE)])],
-        body: bytes,
+        body: RawBody,
     ) -> Response[PurchaseAnswer]:
         """Answers when the purchase is durable. Sending the same `id` again answers 200 with the first answer."""
         principal = services.principal(request, "pos")
         occurred_at = data.occurred_at
         if occurred_at.tzinfo is None:
             raise InvalidInput.at("/occurred_at", "needs its zone: 2026-11-22T08:00:00Z")
-        command = RecordPurchase(
-            data.id, occurred_at.astimezone(UTC), data.channel, data.currency, data.total, _lines(data)
-        )
+        try:
+            occurred_at = occurred_at.astimezone(UTC)
+        except OverflowError:
+            raise InvalidInput.at("/occurred_at", "is beyond the calendar") from None
+        command = RecordPurchase(data.id, occurred_at, data.channel, data.currency, data.total, _lines(data))
         answer = await services.submit(
             principal,
             "purchase",
@@ -121,18 +123,21 @@ class PosController(Controller):
         ),
     )
     async def record_return(
-        self, request: _Request, services: Services, purchase_id: str, data: ReturnBody, body: bytes
+        self, request: _Request, services: Given, purchase_id: FromPath[str], data: JSONBody[ReturnBody], body: RawBody
     ) -> Response[ReturnAnswer]:
         principal = services.principal(request, "pos")
         member, version = answers.parse_purchase_id(purchase_id)
         lines = data.lines
-        if lines is not None and not 1 <= len(lines) <= MAX_TEXT:
-            raise InvalidInput.at("/lines", f"must have 1 to {MAX_TEXT} lines, or be left out for the whole")
+        if lines is not None and not 1 <= len(lines) <= MAX_LINES:
+            raise InvalidInput.at("/lines", f"must have 1 to {MAX_LINES} lines, or be left out for the whole")
         command = ReturnPurchase(
             version, tuple(ReturnLine(line.sku, line.quantity, line.amount) for line in lines) if lines else None
         )
         sent = {"purchase": purchase_id, "body": msgspec.json.decode(body)}
-        answer = await services.submit(principal, "return", data.id, sent, command, member)
+        try:
+            answer = await services.submit(principal, "return", data.id, sent, command, member)
+        except NotFound as refusal:
+            raise NotFound("there is no such purchase", code="unknown_purchase", errors=refusal.errors) from None
         change = changed(answer)
         return reply(
             answer,
@@ -151,13 +156,15 @@ class PosController(Controller):
         summary="Enrol a member",
         responses=refusals((409, "identifier_taken", "this identifier belongs to another member")),
     )
-    async def enrol(self, request: _Request, services: Services, data: EnrolBody, body: bytes) -> Response[EnrolAnswer]:
+    async def enrol(
+        self, request: _Request, services: Given, data: JSONBody[EnrolBody], body: RawBody
+    ) -> Response[EnrolAnswer]:
         """The answer has the member's new code. Other identifiers may come later."""
         principal = services.principal(request, "pos")
         if len(data.identifiers) > MAX_IDENTIFIERS:
             raise InvalidInput.at("/identifiers", f"must be at most {MAX_IDENTIFIERS}")
-        if len(data.display_name) > MAX_TEXT:
-            raise InvalidInput.at("/display_name", f"must be at most {MAX_TEXT} characters")
+        if len(data.display_name) > MAX_TEXT or "\0" in data.display_name:
+            raise InvalidInput.at("/display_name", f"must be at most {MAX_TEXT} characters of text")
         if any(identifier.kind == "code" for identifier in data.identifiers):
             raise InvalidInput.at("/identifiers", "a member's code is given by Chorus")
         identifiers = tuple(_identifier(one, f"/identifiers/{i}") for i, one in enumerate(data.identifiers))
@@ -185,7 +192,7 @@ class PosController(Controller):
         ),
     )
     async def link(
-        self, request: _Request, services: Services, member: str, data: LinkBody, body: bytes
+        self, request: _Request, services: Given, member: FromPath[str], data: JSONBody[LinkBody], body: RawBody
     ) -> Response[LinkAnswer]:
         """Needs an `Idempotency-Key`. Linking what is linked already changes nothing."""
         principal = services.principal(request, "pos")
@@ -196,7 +203,9 @@ class PosController(Controller):
         sent = {"member": member, "body": msgspec.json.decode(body)}
         answer = await services.submit(principal, "link", idempotency_key(request), sent, command, who)
         linked = answer.change is not None
-        return reply(answer, LinkAnswer(member=member, linked=linked, **services.stamp(answer)), created=linked)
+        return reply(
+            answer, LinkAnswer(member=member, linked=linked, epoch=answer.epoch, version=answer.version), created=linked
+        )
 
     @get(
         "/members",
@@ -206,9 +215,9 @@ class PosController(Controller):
     async def look_up(
         self,
         request: _Request,
-        services: Services,
-        kind: Annotated[str, Parameter(description="code, email, phone or card")],
-        value: str,
+        services: Given,
+        kind: Annotated[str, QueryParameter(description="code, email, phone or card")],
+        value: FromQuery[str],
     ) -> Response[ShownView]:
         """What the till shows: short name, masked code, balance, tier, rewards."""
         principal = services.principal(request, "pos")
@@ -222,23 +231,32 @@ class PosController(Controller):
         return await show(services, request, principal, "pos", member)
 
     @post("/members/{member:str}/holds", summary="Hold points for a reward", responses=holds.HOLD_REFUSALS)
-    async def hold(self, request: _Request, services: Services, member: str, data: HoldBody) -> Response[HoldAnswer]:
+    async def hold(
+        self, request: _Request, services: Given, member: FromPath[str], data: JSONBody[HoldBody]
+    ) -> Response[HoldAnswer]:
         return await self._hold(request, services, member, "hold", HoldReward(data.reward))
 
     @post("/members/{member:str}/holds/{hold:str}/capture", summary="Spend a hold", responses=holds.END_REFUSALS)
-    async def capture(self, request: _Request, services: Services, member: str, hold: str) -> Response[HoldAnswer]:
+    async def capture(
+        self, request: _Request, services: Given, member: FromPath[str], hold: FromPath[str]
+    ) -> Response[HoldAnswer]:
         command = CaptureHold(answers.parse_number(hold, "/hold", "hold id"))
         return await self._hold(request, services, member, "capture", command)
 
     @post("/members/{member:str}/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
-        self, request: _Request, services: Services, member: str, hold: str, data: VoidBody | None
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        hold: FromPath[str],
+        data: JSONBody[VoidBody | None],
     ) -> Response[HoldAnswer]:
-        command = VoidHold(answers.parse_number(hold, "/hold", "hold id"), data.reason if data else "")
+        command = holds.void(hold, data)
         return await self._hold(request, services, member, "void", command)
 
     async def _hold(
-        self, request: _Request, services: Services, member: str, kind: str, command: holds.HoldCommand
+        self, request: _Request, services: Given, member: str, kind: str, command: holds.HoldCommand
     ) -> Response[HoldAnswer]:
         principal = services.principal(request, "pos")
         who = answers.parse_number(member, "/member", "member id")
@@ -246,6 +264,8 @@ class PosController(Controller):
 
 
 def _identifier(body: IdentifierBody, pointer: str) -> Identifier:
+    if "\0" in body.value:
+        raise InvalidInput.at(f"{pointer}/value", "is not text")
     return normalise(Identifier(body.kind, body.value), pointer)
 
 

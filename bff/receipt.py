@@ -9,13 +9,14 @@ import asyncio
 from typing import Any
 
 from litestar import Controller, Request, Response, get
+from litestar.params import FromPath
 
 from bff.auth import Principal
 from bff.bodies import ShownView
 from bff.errors import refusals
 from bff.html import html, page
 from bff.live import receipt_subject
-from bff.services import Services, locale_of
+from bff.services import Given, Services, locale_of
 from bff.showing import show, snapshot_of
 from core.snapshot import Snapshot
 from push import render
@@ -34,7 +35,7 @@ class ReceiptController(Controller):
     tags = ("receipt",)
 
     @get("/{token:str}", summary="The receipt as a page", media_type="text/html", responses=_REFUSALS)
-    async def as_page(self, request: _Request, services: Services, token: str) -> Response[str]:
+    async def as_page(self, request: _Request, services: Given, token: FromPath[str]) -> Response[str]:
         snapshot, subject = await _opened(services, token)
         locale = locale_of(request, snapshot.profile.locale)
         view = _view(services, snapshot, subject, locale)
@@ -43,7 +44,7 @@ class ReceiptController(Controller):
         return html(request, pages.receipt(view, shown))
 
     @get("/{token:str}/receipt.png", summary="The receipt as a picture", media_type="image/png", responses=_REFUSALS)
-    async def as_picture(self, request: _Request, services: Services, token: str) -> Response[bytes]:
+    async def as_picture(self, request: _Request, services: Given, token: FromPath[str]) -> Response[bytes]:
         """As printed: the balance after the sale, not the one now."""
         snapshot, subject = await _opened(services, token)
         locale = locale_of(request, snapshot.profile.locale)
@@ -52,7 +53,7 @@ class ReceiptController(Controller):
         return Response(picture, media_type="image/png", headers={"Cache-Control": "private, max-age=60"})
 
     @get("/{token:str}/receipt.json", summary="The receipt's view", responses=_REFUSALS)
-    async def as_json(self, request: _Request, services: Services, token: str) -> Response[ShownView]:
+    async def as_json(self, request: _Request, services: Given, token: FromPath[str]) -> Response[ShownView]:
         member, subject = await receipt_subject(services, token)
         return await show(services, request, Principal("receipt", member=member), "receipt", member, subject)
 

@@ -22,8 +22,8 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.static_files import create_static_files_router
 
+from bff import assets
 from bff.auth import Tokens
 from bff.demo.control import ReplayRemote
 from bff.errors import HANDLERS
@@ -34,6 +34,7 @@ from bff.member import AppController, WalletController, WebController
 from bff.pages import PagesController
 from bff.pos import PosController
 from bff.receipt import ReceiptController
+from bff.requests import StrictRequest
 from bff.services import Services
 from bff.staff import StaffController
 from bff.wall import WallController
@@ -56,8 +57,6 @@ MAX_BODY = 256 * 1024
 """A purchase of 500 lines with long names is about 150 KB."""
 READ_CONNECTIONS = 6
 """A process's connections for reading; its lanes have their own, so that no crowd of readers delays a commit."""
-
-STATIC = Path(__file__).resolve().parent.parent / "surfaces" / "static"
 
 _log = structlog.get_logger("bff.server")
 
@@ -204,7 +203,6 @@ class Application:
 
 
 def litestar_app(services: Services) -> Litestar:
-    static = create_static_files_router("/static", directories=[STATIC], html_mode=False, cache_control=None)
     controllers: list[Any] = [
         PosController,
         AppController,
@@ -219,9 +217,10 @@ def litestar_app(services: Services) -> Litestar:
     if services.replay is not None:
         controllers.append(WallController)
     return Litestar(
-        [*controllers, static],
+        [*controllers, assets.router()],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers=HANDLERS,
+        request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
         compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
         logging_config=None,

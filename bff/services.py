@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Request
+from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff.auth import Principal, Tokens, bearer
@@ -92,6 +93,10 @@ class Services:
             "programme": change.programme if change else self.book.revision,
             "valid_from": change.recorded_at if change else self.clock(),
         }
+
+
+Given = NamedDependency[Services]
+"""How a handler asks for them."""
 
 
 def stamp_fields(stamp: Stamp) -> dict[str, Any]:

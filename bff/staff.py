@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, post
+from litestar.params import FromPath, JSONBody, RawBody
 
 from bff.answers import changed, parse_number, reply
 from bff.bodies import AdjustAnswer, AdjustBody
 from bff.errors import refusals
-from bff.services import Services, idempotency_key
+from bff.holds import MAX_REASON
+from bff.services import Given, idempotency_key
 from core.adjustments.decide import AdjustPoints
 from core.errors import InvalidInput, NotAllowed
-
-MAX_REASON = 500
 
 
 class StaffController(Controller):
@@ -31,7 +31,12 @@ class StaffController(Controller):
         ),
     )
     async def adjust(
-        self, request: Request[Any, Any, Any], services: Services, member: str, data: AdjustBody, body: bytes
+        self,
+        request: Request[Any, Any, Any],
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[AdjustBody],
+        body: RawBody,
     ) -> Response[AdjustAnswer]:
         """Needs an `Idempotency-Key`."""
         principal = services.principal(request, "staff")

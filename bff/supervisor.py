@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 
 import structlog
+from prometheus_client.multiprocess import mark_process_dead
 
 from core.database import migrate as migrate_database
 from core.embedded import Embedded, Endpoints
@@ -269,6 +270,8 @@ class _Slot:
         delay = min(_FIRST_DELAY * 2.0 ** (self.failures - 1), _LONGEST_DELAY)
         self.due = now + delay
         code = self.process.returncode
+        if metrics := self.environment.get("PROMETHEUS_MULTIPROC_DIR"):
+            mark_process_dead(self.process.pid, metrics)  # type: ignore[no-untyped-call]
         _log.warning(
             "supervisor.worker_died",
             worker=self.number,

@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
+from litestar.params import FromQuery, JSONBody
 
 from bff.auth import Principal
 from bff.demo.control import Control, ReplayRemote, Status
 from bff.html import html, page
 from bff.kiosk import clears_at
 from bff.live import receipt_subject
-from bff.services import Services, idempotency_key, locale_of
+from bff.services import Given, Services, idempotency_key, locale_of
 from bff.showing import snapshot_of
 from core import devices, read
 from core.errors import NotFound
@@ -39,7 +40,7 @@ class WallController(Controller):
     include_in_schema = False
 
     @get("/wall")
-    async def wall(self, request: _Request, services: Services, member: str | None = None) -> Response[str]:
+    async def wall(self, request: _Request, services: Given, member: FromQuery[str | None] = None) -> Response[str]:
         """`?member=` is a member code; otherwise the member the replay follows."""
         snapshot = await snapshot_of(services, await _shown(services, member))
         locale = locale_of(request)
@@ -81,7 +82,7 @@ class WallController(Controller):
         )
 
     @get("/wall/v1/receipt")
-    async def receipt(self, request: _Request, services: Services, version: int) -> dict[str, Any]:
+    async def receipt(self, request: _Request, services: Given, version: FromQuery[int]) -> dict[str, Any]:
         """The receipt of the shown member's purchase at `version`; asked with the web face's token."""
         principal = services.principal(request, "web")
         snapshot = await snapshot_of(services, principal.member)
@@ -89,16 +90,16 @@ class WallController(Controller):
         return {"token": token, "view": await _receipt_view(services, snapshot, token, locale_of(request))}
 
     @get("/wall/v1/replay")
-    async def replay(self, services: Services) -> Status:
+    async def replay(self, services: Given) -> Status:
         return _replay(services).status or await _replay(services).tell(Control())
 
     @post("/wall/v1/replay", status_code=200)
-    async def control(self, services: Services, data: Control) -> Status:
+    async def control(self, services: Given, data: JSONBody[Control]) -> Status:
         """Pause, go on, faster, or on to a date. Going back is not possible: the ledger has no way back."""
         return await _replay(services).tell(Control(data.playing, data.speed, data.seek))
 
     @post("/wall/v1/sales")
-    async def sale(self, request: _Request, services: Services) -> Status:
+    async def sale(self, request: _Request, services: Given) -> Status:
         """Ring up one sale for the member shown, at a till of the replay, by HTTP like any other."""
         return await _replay(services).tell(Control(sale=idempotency_key(request)))
 

@@ -6,6 +6,7 @@ every bind and unbind, under the device's row, so every process agrees which is 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
@@ -73,6 +74,14 @@ async def session_of(engine: AsyncEngine, device: str) -> KioskSession:
     return KioskSession(device, *row) if row else KioskSession(device)
 
 
+async def sessions_of(engine: AsyncEngine, wanted: Collection[str]) -> dict[str, KioskSession]:
+    """The sessions of several devices, in one statement."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(_SESSIONS, {"ids": list(wanted)})
+        found = {device: KioskSession(device, *session) for device, *session in rows}
+    return {device: found.get(device) or KioskSession(device) for device in wanted}
+
+
 async def bind(engine: AsyncEngine, device: str, member: int, clears_at: datetime) -> KioskSession:
     """Show `member` on the kiosk until `clears_at`, or a touch extends it."""
     return await _set(engine, device, member, clears_at)
@@ -112,6 +121,10 @@ _ADD = text(
 )
 _REVOKE = text("UPDATE device SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL")
 _SESSION = text("SELECT session, member_id, clears_at FROM device_session WHERE device_id = :id")
+_SESSIONS = text(
+    """SELECT device_id, session, member_id, clears_at FROM device_session
+        WHERE device_id = ANY(CAST(:ids AS text[]))"""
+)
 _BIND = text(
     """INSERT INTO device_session (device_id, session, member_id, clears_at)
        SELECT id, 1, CAST(:member AS bigint), CAST(:clears_at AS timestamptz) FROM device

@@ -80,6 +80,7 @@ class Bus:
         self._origin = secrets.token_hex(8)
         self._client: Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     @property
     def connected(self) -> bool:
@@ -123,7 +124,7 @@ class Bus:
             allow_reconnect=True,
             pending_size=0,
             error_cb=_ignore,
-            disconnected_cb=_down,
+            disconnected_cb=self._down,
             reconnected_cb=_up,
             name="chorus",
         )
@@ -164,7 +165,13 @@ class Bus:
         except Exception as error:
             _log.warning("bus_lost_a_message", subject=subject, error=str(error) or type(error).__name__)
 
+    async def _down(self) -> None:
+        BUS_UP.set(0)
+        if not self._closing:
+            _log.warning("bus_away")
+
     async def close(self) -> None:
+        self._closing = True
         if self._client is not None:
             if self._client.is_connected:
                 await self._client.drain()
@@ -174,11 +181,6 @@ class Bus:
 
 async def _ignore(_: Exception) -> None:
     """The client reports each failed attempt; `_down` and `_up` say what an operator needs."""
-
-
-async def _down() -> None:
-    BUS_UP.set(0)
-    _log.warning("bus_away")
 
 
 async def _up() -> None:

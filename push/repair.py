@@ -65,11 +65,11 @@ class Repair:
             self._hub.rerender()
 
     async def _kiosks(self) -> None:
-        now = self._clock()
-        for device, shown in self._hub.kiosks().items():
-            if shown.clears_at is not None and shown.clears_at <= now:
-                true = await devices.clear(self._database, device, shown.session, now)
-            else:
-                true = await devices.session_of(self._database, device)
-            if true != shown:
+        now, shown = self._clock(), self._hub.kiosks()
+        if not shown:
+            return
+        for device, true in (await devices.sessions_of(self._database, shown)).items():
+            if true.clears_at is not None and true.clears_at <= now:
+                true = await devices.clear(self._database, device, true.session, now)
+            if true != shown[device]:
                 await self._hub.rebind(true)

@@ -24,7 +24,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Base of every view."""
 
 
-class Balance(View):
+class Balance(View, frozen=True, kw_only=True):
     """`points` may be negative (a return after the points were spent)."""
 
     points: int
@@ -35,13 +35,10 @@ class Balance(View):
     """`12,925 points`."""
 
 
-class Band(View):
-    name: str
-    threshold: int
-    threshold_text: str
+Finish = Literal["petrol", "silver", "gold"]
 
 
-class Tier(View):
+class Tier(View, frozen=True, kw_only=True):
     key: str
     name: str
     qualifying: int
@@ -62,9 +59,13 @@ class Tier(View):
     """Where the current tier's threshold lies on the same 0-100 scale; None at the first tier."""
     notch_text: str
     goal_text: str
+    kept_text: str
+    """Until when the tier is sure, whatever is bought: "Kept until 31 Dec 2027"; empty at the first tier."""
+    finish: Finish
+    """The look of its record and pass, by its rank on the ladder, so that any programme's tiers have one."""
 
 
-class Expiring(View):
+class Expiring(View, frozen=True, kw_only=True):
     points: int
     at: datetime
     """The exclusive instant."""
@@ -72,7 +73,7 @@ class Expiring(View):
     """`445 points until 12 Dec 2027` with the last good day."""
 
 
-class Reward(View):
+class Reward(View, frozen=True, kw_only=True):
     id: str
     name: str
     stub: str
@@ -83,9 +84,11 @@ class Reward(View):
     missing: int
     note: str
     """`2,500 points` or `15,000 points, 2,075 to go`."""
+    action_label: str
+    """The button's name for assistive technology: `Use 2,500 points for US$5 off any order`."""
 
 
-class Held(View):
+class Held(View, frozen=True, kw_only=True):
     id: str
     reward: str
     name: str
@@ -93,9 +96,13 @@ class Held(View):
     points: int
     until: datetime
     note: str
+    """`Show this at the till until 14:45`."""
+    cancel_label: str
 
 
-class Activity(View):
+class Activity(View, frozen=True, kw_only=True):
+    """One row. A version that also let points lapse or come back has a row for each, with an id of its own."""
+
     id: str
     version: int
     kind: str
@@ -106,18 +113,22 @@ class Activity(View):
     points_text: str
     """Signed, with U+2212 minus; empty where no points moved."""
     gain: bool
+    """Points earned or given: what the faces draw in orange. Points that merely came back are not."""
 
 
-class Member(View):
+class Member(View, frozen=True, kw_only=True):
     name: str
     code: str
     code_text: str
     """Grouped for reading: `0714 3298 1174`."""
 
 
-class AppView(View):
+class AppView(View, frozen=True, kw_only=True):
+    """`hint` says what to do first to a member who has never had points; else it is empty."""
+
     brand: str
     member: Member
+    hint: str
     balance: Balance
     tier: Tier
     expiring: Expiring | None
@@ -126,10 +137,13 @@ class AppView(View):
     activity: tuple[Activity, ...]
 
 
-class WebView(View):
+class WebView(View, frozen=True, kw_only=True):
+    """`hint` as in `AppView`."""
+
     brand: str
     website: str
     member: Member
+    hint: str
     balance: Balance
     tier: Tier
     expiry_schedule: tuple[Expiring, ...]
@@ -138,7 +152,7 @@ class WebView(View):
     activity: tuple[Activity, ...]
 
 
-class KioskMember(View):
+class KioskMember(View, frozen=True, kw_only=True):
     greeting: str
     """Masked: a shared screen never shows a whole name or identifier."""
     code_masked: str
@@ -148,7 +162,7 @@ class KioskMember(View):
     holds: tuple[Held, ...]
 
 
-class KioskView(View):
+class KioskView(View, frozen=True, kw_only=True):
     brand: str
     store: str
     session: int
@@ -156,24 +170,29 @@ class KioskView(View):
     member: KioskMember | None
     clears_at: datetime | None
     clears_seconds: int
+    """How long a session lasts without a touch; `clears_at` is when this one ends."""
 
 
-class ReceiptLine(View):
+class ReceiptLine(View, frozen=True, kw_only=True):
     name: str
     quantity: int
+    text: str
+    """The line in words, quantity included: `3 CDs`, `Latte × 3`."""
     amount_text: str
 
 
-class Arithmetic(View):
+class Arithmetic(View, frozen=True, kw_only=True):
     label: str
     points_text: str
 
 
-class ReceiptView(View):
+class ReceiptView(View, frozen=True, kw_only=True):
     """All but `balance` is fixed as printed. `balance` is live, and None once the link's live time is over."""
 
     brand: str
     number: str
+    """The till's own id; `number_text` has it in words: `Receipt 0412`."""
+    number_text: str
     place: str
     when: str
     lines: tuple[ReceiptLine, ...]
@@ -189,19 +208,20 @@ class ReceiptView(View):
     link: str
 
 
-class PassField(View):
+class PassField(View, frozen=True, kw_only=True):
     key: str
     label: str
     value: str
     change_message: str = ""
 
 
-class WalletView(View):
+class WalletView(View, frozen=True, kw_only=True):
     """The fields of the wallet pass; the signed pass is built from exactly these."""
 
     brand: str
     serial: str
     tier_key: str
+    finish: Finish
     description: str
     background: str
     foreground: str
@@ -217,7 +237,7 @@ class WalletView(View):
     tier: Tier
 
 
-class PosView(View):
+class PosView(View, frozen=True, kw_only=True):
     """What the till shows of a member: staff see a short name and a masked code."""
 
     brand: str
@@ -231,12 +251,17 @@ class PosView(View):
     holds: tuple[Held, ...]
 
 
-class Cause(View):
+class Cause(View, frozen=True, kw_only=True):
     """What changed since the client's version, for a toast or an animation."""
 
     kind: str
     points: int
+    points_text: str
+    gain: bool
     version: int
     where: str
     text: str
     """`445 points added. Balance 12,925 points.`: for a toast and for `role=status`."""
+    what: str
+    """`Sale at Harbour Street, till 2: 3 CDs, US$35.60`; empty, as `where` is, on a surface a stranger may see."""
+    when: str

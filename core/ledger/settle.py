@@ -8,7 +8,7 @@ what the next command will record.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Validity(msgspec.Struct, frozen=True):
     """From when and until when a view of an account is true, the clock being the only thing that moves."""
 
     valid_from: datetime
-    valid_until: datetime | None
+    valid_until: datetime
 
 
 def settle(account: Account, now: datetime, programme: Programme, *, origin: int = 0) -> Settled:
@@ -62,13 +62,13 @@ def validity(account: Account, recorded_at: datetime, now: datetime, programme: 
     `recorded_at` is when the member's version was recorded; `valid_from` is never before it.
     """
     settled = settle(account, now, programme)
-    begun = [due.at for due in settled.due]
-    this_period = period_start(period_of(now, programme), programme)
-    begun += [recorded_at, this_period] if this_period > recorded_at else [recorded_at]
-    ahead = [period_start(period_of(now, programme) + 1, programme)]
+    period = period_of(now, programme)
+    # A new period changes every view, if only the year it names.
+    begun = [recorded_at, period_start(period, programme), *(due.at for due in settled.due)]
+    ahead = [period_start(period + 1, programme)]
     if (found := _next(settled.account)) is not None:
         ahead.append(found[0])
-    return Validity(max(begun), min(ahead) if settled.account.qualifying or found else None)
+    return Validity(max(begun).astimezone(UTC), min(ahead).astimezone(UTC))
 
 
 def _next(account: Account) -> tuple[datetime, Hold | None, Lot | None] | None:

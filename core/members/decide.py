@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from core.decision import Context, Decision, State, change_of, opening
-from core.errors import InvalidInput, Rejected
+from core.errors import InvalidInput, Rejected, Unavailable
 from core.ledger.account import Account
 from core.members.identifiers import Identifier
 from core.snapshot import Profile
@@ -28,7 +28,10 @@ class LinkIdentifier(msgspec.Struct, frozen=True, tag="link"):
 
 
 def enrol(state: State, command: Enrol, context: Context) -> Decision:
-    """A new member with its code and identifiers. Rejects `identifier_taken`."""
+    """A new member with its code and identifiers. Rejects `identifier_taken`; raises `Unavailable` `code_taken` when
+    another code must be tried."""
+    if context.owners.get(Identifier("code", command.code)):
+        raise Unavailable("the new code was given to another this moment; send it again", code="code_taken")
     for i, identifier in enumerate(command.identifiers):
         if context.owners.get(identifier):
             raise _taken(f"/identifiers/{i}")

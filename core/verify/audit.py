@@ -15,7 +15,7 @@ import msgspec
 
 from core.snapshot import Change, Purchase
 from core.verify.report import Finding, Kind
-from core.verify.rows import EntryRow, HoldRow, LotRow, MemberRows, PostingRow, Rules
+from core.verify.rows import AccountRow, EntryRow, HoldRow, LotRow, MemberRows, PostingRow, Rules
 
 Places = dict[tuple[int, int], list[PostingRow]]
 """Postings by (version, entry)."""
@@ -271,8 +271,17 @@ class _Audit:
             self._same("held", "held", account.held, self._sums[(currency, "held")])
             if account.held != opened:
                 self._say("held", f"held is {account.held}, the open holds are {opened}")
+            self._due(account)
             if currency == self._currency:
                 self._account_qualifying(account.qualifying)
+
+    def _due(self, account: AccountRow) -> None:
+        """A credit is decided without reading the lots when nothing is due yet: it must not overlook one."""
+        dates = [lot.expires_at for lot in self._rows.lots if lot.currency == account.currency and lot.remaining]
+        dates += [h.expires_at for h in self._rows.holds if h.currency == account.currency and h.state == "open"]
+        first = min((date for date in dates if date is not None), default=None)
+        if first is not None and (account.next_due is None or account.next_due > first):
+            self._say("due", f"next_due is {account.next_due}, something is due {first}")
 
     def _account_qualifying(self, encoded: str) -> None:
         try:

@@ -13,6 +13,7 @@ Kind = Literal[
     "entries",
     "zero_sum",
     "balance",
+    "due",
     "debt",
     "lot",
     "held",

@@ -44,6 +44,7 @@ class AccountRow(NamedTuple):
     debt: int
     lots_made: int
     qualifying: str
+    next_due: datetime | None
 
 
 class VersionRow(NamedTuple):
@@ -78,6 +79,7 @@ class LotRow(NamedTuple):
     origin: int
     amount: int
     remaining: int
+    expires_at: datetime | None = None
 
 
 class HoldRow(NamedTuple):
@@ -88,6 +90,7 @@ class HoldRow(NamedTuple):
     takings: str
     state: str
     resolved: int | None
+    expires_at: datetime
 
 
 class PurchaseRow(NamedTuple):
@@ -185,7 +188,7 @@ _MEMBERS = text("SELECT id, version FROM member WHERE id BETWEEN :low AND :high"
 _TABLES: dict[str, tuple[Any, TextClause]] = {
     "accounts": (
         AccountRow,
-        _of("account", "currency, available, held, debt, lots_made, CAST(qualifying AS text)", "currency"),
+        _of("account", "currency, available, held, debt, lots_made, CAST(qualifying AS text), next_due", "currency"),
     ),
     "versions": (
         VersionRow,
@@ -196,10 +199,10 @@ _TABLES: dict[str, tuple[Any, TextClause]] = {
         PostingRow,
         _of("posting", "version, entry_no, no, account, currency, amount, lot", "version, entry_no, no"),
     ),
-    "lots": (LotRow, _of("lot", "currency, no, origin, amount, remaining", "currency, no")),
+    "lots": (LotRow, _of("lot", "currency, no, origin, amount, remaining, expires_at", "currency, no")),
     "holds": (
         HoldRow,
-        _of("hold", "no, currency, reward, points, CAST(takings AS text), state, resolved_version", "no"),
+        _of("hold", "no, currency, reward, points, CAST(takings AS text), state, resolved_version, expires_at", "no"),
     ),
     "purchases": (PurchaseRow, _of("purchase", "version, CAST(record AS text)", "version")),
 }

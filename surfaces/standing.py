@@ -1,0 +1,195 @@
+"""What all surfaces say alike about a member: balance, tier, what it buys, what is set aside, what lapses when.
+
+Every view is composed from one `Standing`, so that no two surfaces can disagree about the same version: the account is
+settled once as of `now`, and each number has its words beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from core.ledger.account import Account
+from core.ledger.settle import settle
+from core.programme.document import Programme, Published, text_in
+from core.snapshot import Profile, Snapshot
+from core.tiers.ladder import period_start, standing
+from surfaces import masking
+from surfaces.views import Balance, Expiring, Finish, Held, Member, Reward, Tier
+from surfaces.wording import Words, formats, words
+
+EXPIRIES = 6
+"""Dates listed on the web page: the rest is far away, and a view stays small."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    brand: str
+    balance: Balance
+    tier: Tier
+    rewards: tuple[Reward, ...]
+    holds: tuple[Held, ...]
+    expiring: tuple[Expiring, ...]
+    """Soonest first, at most `EXPIRIES`."""
+    hint: str
+
+
+def stand(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Standing:
+    programme, w = published.programme, words(locale)
+    account = settle(snapshot.account, now, programme).account
+    return Standing(
+        brand=text_in(programme.brand.name, locale),
+        balance=_balance(account, programme, w),
+        tier=_tier(account, programme, now, w),
+        rewards=tuple(_rewards(account, programme, w)),
+        holds=tuple(_holds(account, programme, w)),
+        expiring=tuple(_expiring(account, programme, w)),
+        hint="" if account.lots_made or account.debt else w("member.hint"),
+    )
+
+
+def balance_of(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Balance:
+    """The balance alone, for a surface that shows nothing else of the member."""
+    programme = published.programme
+    return _balance(settle(snapshot.account, now, programme).account, programme, words(locale))
+
+
+def points_text(points: int, programme: Programme, w: Words) -> str:
+    """`12,925 points`, `1 point`, `12,925 點`."""
+    return w("amount.points", n=formats.number(points), unit=unit(points, programme, w.locale))
+
+
+def unit(points: int, programme: Programme, locale: str) -> str:
+    return text_in(programme.points.one if abs(points) == 1 else programme.points.other, locale)
+
+
+def member_of(profile: Profile, locale: str) -> Member:
+    """The member as its own devices show it. One who gave no name is called by the end of the code."""
+    name = masking.clean(profile.display_name) or words(locale)("member.unnamed", last=profile.code[-4:])
+    return Member(name=name, code=profile.code, code_text=masking.code_grouped(profile.code))
+
+
+def _balance(account: Account, programme: Programme, w: Words) -> Balance:
+    points = account.available
+    return Balance(
+        points=points,
+        held=account.held,
+        unit=unit(points, programme, w.locale),
+        text=points_text(points, programme, w),
+    )
+
+
+def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Tier:
+    stands = standing(account.qualifying, programme, now)
+    tier, upper, qualifying = stands.tier, stands.next, stands.qualifying
+    name = text_in(tier.name, w.locale)
+    spoken = {
+        "tier": name,
+        "qualifying": formats.number(qualifying),
+        "unit": text_in(programme.points.other, w.locale),
+        "period": w("tier.period", year=stands.period),
+    }
+    first = tier.threshold == 0
+    kept_through = stands.period + 1 if qualifying >= tier.threshold else stands.period
+    last_day = period_start(kept_through + 1, programme) - timedelta(days=1)
+    kept_text = "" if first else w("tier.kept", date=formats.date(last_day, programme.tzinfo, w.locale))
+    if upper is None:
+        next_name = to_next = notch = None
+        distance, label = w("tier.top"), w("tier.label_top", **spoken)
+        progress, goal_text, notch_text = 100.0, "", ""
+    else:
+        next_name = text_in(upper.name, w.locale)
+        to_next = upper.threshold - qualifying
+        distance = w("tier.distance", n=formats.number(to_next), tier=next_name, unit=spoken["unit"])
+        goal_text = formats.number(upper.threshold)
+        label = w("tier.label", goal=goal_text, distance=distance, **spoken)
+        progress = _share(qualifying, upper.threshold)
+        notch = None if first else _share(tier.threshold, upper.threshold)
+        notch_text = "" if first else formats.number(tier.threshold)
+    return Tier(
+        key=tier.key,
+        name=name,
+        qualifying=qualifying,
+        qualifying_text=spoken["qualifying"],
+        period=spoken["period"],
+        next_name=next_name,
+        next_threshold=upper.threshold if upper else None,
+        to_next=to_next,
+        distance=distance,
+        label=label,
+        progress=progress,
+        notch=notch,
+        notch_text=notch_text,
+        goal_text=goal_text,
+        kept_text=kept_text,
+        finish=_finish(tier.key, programme),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    """0-100 with one decimal, held inside: a return may take more than this period earned."""
+    return min(100.0, max(0.0, round(100 * part / whole, 1)))
+
+
+def _finish(key: str, programme: Programme) -> Finish:
+    rank = [tier.key for tier in programme.tiers].index(key)
+    if rank == 0:
+        return "petrol"
+    return "gold" if rank > 1 and rank == len(programme.tiers) - 1 else "silver"
+
+
+def _rewards(account: Account, programme: Programme, w: Words) -> list[Reward]:
+    balance, rewards = account.available, []
+    for reward in programme.rewards:
+        cost = points_text(reward.points, programme, w)
+        missing = max(0, reward.points - balance)
+        rewards.append(
+            Reward(
+                id=reward.id,
+                name=text_in(reward.name, w.locale),
+                stub=text_in(reward.stub, w.locale),
+                points=reward.points,
+                points_text=cost,
+                terms=text_in(reward.terms, w.locale) if reward.terms else "",
+                affordable=not missing,
+                missing=missing,
+                note=w("reward.locked", points=cost, missing=formats.number(missing))
+                if missing
+                else w("reward.open", points=cost),
+                action_label=w("reward.use_label", points=cost, reward=text_in(reward.name, w.locale)),
+            )
+        )
+    return rewards
+
+
+def _holds(account: Account, programme: Programme, w: Words) -> list[Held]:
+    held = []
+    for hold in account.holds:
+        reward = programme.rewards_by_id.get(hold.reward)
+        name = text_in(reward.name, w.locale) if reward else w("activity.reward_gone")
+        held.append(
+            Held(
+                id=str(hold.no),
+                reward=hold.reward,
+                name=name,
+                stub=text_in(reward.stub, w.locale) if reward else "",
+                points=hold.points,
+                until=hold.expires_at,
+                note=w("hold.note", time=formats.time(hold.expires_at, programme.tzinfo)),
+                cancel_label=w("hold.cancel_label", reward=name),
+            )
+        )
+    return held
+
+
+def _expiring(account: Account, programme: Programme, w: Words) -> list[Expiring]:
+    by_date: dict[datetime, int] = {}
+    for lot in account.lots:
+        if lot.remaining and lot.expires_at is not None:
+            by_date[lot.expires_at] = by_date.get(lot.expires_at, 0) + lot.remaining
+    dates = []
+    for at in sorted(by_date)[:EXPIRIES]:
+        last_good_day = formats.date(at - timedelta(microseconds=1), programme.tzinfo, w.locale)
+        text = w("expiring.text", points=points_text(by_date[at], programme, w), date=last_good_day)
+        dates.append(Expiring(points=by_date[at], at=at, text=text))
+    return dates

@@ -1,0 +1,126 @@
+/**
+ * Buttons that ask the server for something. A press has one idempotency key, kept until the server has answered for good: pressing
+ * again after a lost answer repeats the same request, so nothing is charged twice. What went wrong is said beside the button, with what
+ * to do about it.
+ */
+
+const TIMEOUT_MS = 10_000;
+
+/** @type {Map<string, string>} */
+const keys = new Map();
+
+/**
+ * @typedef {object} Call
+ * @property {string} path
+ * @property {string} [method]
+ * @property {unknown} [body]
+ * @property {string} [token]
+ * @property {string} [press] names the press: its key is kept until it is answered for good
+ */
+
+/** @param {Call} call @returns {Promise<any>} the answer's JSON; throws `Problem` */
+export async function request({ path, method = "POST", body, token, press }) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json" };
+  if (body !== undefined) headers["content-type"] = "application/json";
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (press) {
+    if (!keys.has(press)) keys.set(press, uuid());
+    headers["idempotency-key"] = /** @type {string} */ (keys.get(press));
+  }
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch {
+    throw new Problem("network", "", true);
+  }
+  const answer = response.status === 204 ? null : await response.json().catch(() => null);
+  if (press && (response.ok || !answer?.retryable)) keys.delete(press);
+  if (response.ok) return answer;
+  throw new Problem(
+    answer?.code ?? "other",
+    answer?.detail ?? answer?.title ?? "",
+    Boolean(answer?.retryable),
+  );
+}
+
+/** `crypto.randomUUID` is missing on a page served over plain HTTP, as a kiosk in a shop's own network may be. */
+function uuid() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+export class Problem extends Error {
+  /** @param {string} code @param {string} detail @param {boolean} retryable */
+  constructor(code, detail, retryable) {
+    super(detail || code);
+    this.code = code;
+    this.detail = detail;
+    this.retryable = retryable;
+  }
+}
+
+/** A problem in the reader's words, ending in what to do. @param {unknown} error @param {any} words */
+export function explain(error, words) {
+  if (!(error instanceof Problem)) throw error;
+  const key = `error_${error.code}`;
+  if (words.has(key)) return words(key);
+  const detail = error.detail ? `${error.detail.replace(/[.。]?$/, "")}.` : "";
+  return words("error_other", { detail }).replace(/ {2,}/g, " ");
+}
+
+/**
+ * Runs `task` with the button busy; says what went wrong in the nearest `[data-error]` and gives the answer, or null.
+ * @template T @param {HTMLButtonElement} button @param {string} busyText @param {any} words @param {() => Promise<T>} task
+ */
+export async function busy(button, busyText, words, task) {
+  if (button.getAttribute("aria-busy") === "true") return null;
+  const error = button.closest("form, li, [data-replay], [data-kiosk]")?.querySelector("[data-error]");
+  const text = button.textContent;
+  if (error) error.textContent = "";
+  button.setAttribute("aria-busy", "true");
+  button.style.minWidth = `${button.offsetWidth}px`;
+  button.textContent = busyText;
+  try {
+    return await task();
+  } catch (problem) {
+    if (error) error.textContent = explain(problem, words);
+    return null;
+  } finally {
+    button.removeAttribute("aria-busy");
+    button.style.minWidth = "";
+    button.textContent = text;
+  }
+}
+
+/**
+ * Redeeming and cancelling, by whichever button of `root` is pressed. The ticket itself arrives by the socket.
+ * @param {HTMLElement} root @param {string} base `/web/v1` @param {any} words
+ * @param {{token?: string, onHeld?: () => void}} [how]
+ */
+export function redeeming(root, base, words, how = {}) {
+  root.addEventListener("click", async (event) => {
+    const button = /** @type {HTMLElement} */ (event.target).closest("button");
+    if (!button) return;
+    const { redeem, cancel } = button.dataset;
+    if (redeem) {
+      const body = { reward: redeem };
+      const call = { path: `${base}/holds`, body, token: how.token, press: `hold ${redeem}` };
+      if (await busy(button, words("redeeming"), words, () => request(call))) how.onHeld?.();
+    } else if (cancel) {
+      const path = `${base}/holds/${encodeURIComponent(cancel)}/void`;
+      await busy(button, words("cancelling"), words, () =>
+        request({ path, token: how.token, press: `void ${cancel}` }),
+      );
+    }
+  });
+}

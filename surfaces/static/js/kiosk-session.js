@@ -1,0 +1,118 @@
+/**
+ * A kiosk's session: a code opens it, a touch extends it, and it clears by itself. The screen clears when its own clock says
+ * so, without waiting for the server: what a member leaves behind is gone even on a dead network.
+ */
+
+import { busy, redeeming, request } from "./actions.js";
+import { hush, say } from "./say.js";
+
+const TOUCH_EVERY_MS = 3_000;
+const SPOKEN_AT_SECONDS = 10;
+
+/**
+ * @param {HTMLElement} root @param {import("./live-page.js").PageTools} tools
+ * @param {{token?: string, keepFocus: boolean, clearsAt: string | null, clearsSeconds: number}} options
+ */
+export function kioskSession(root, { words, format }, options) {
+  const { token } = options;
+  const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
+  const form = /** @type {HTMLFormElement} */ (find("[data-scan]"));
+  const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("code"));
+  const clears = find("[data-clears]");
+  const menu = find("[data-menu]");
+  const pick = find("[data-pick]");
+  let clearsAt = options.clearsAt ? Date.parse(options.clearsAt) : 0;
+  let clearsSeconds = options.clearsSeconds;
+  let serverNow = () => Date.now();
+  let lastTouch = 0;
+  let timer = 0;
+
+  const active = () => !find(".acts2").hidden;
+
+  /** @param {boolean} choosing @param {boolean} [focus] */
+  function choose(choosing, focus = true) {
+    menu.hidden = choosing;
+    pick.hidden = !choosing;
+    root.classList.toggle("picking", choosing);
+    if (focus) (choosing ? pick.querySelector("button") : menu.querySelector("button"))?.focus();
+  }
+
+  function clear() {
+    clearsAt = 0;
+    clears.textContent = "";
+    if (options.keepFocus) hush();
+    for (const el of root.querySelectorAll('[data-show="member"]')) el.toggleAttribute("hidden", true);
+    for (const el of root.querySelectorAll('[data-show="!member"]')) el.toggleAttribute("hidden", false);
+    for (const el of root.querySelectorAll("[data-bind^=member],[data-number^=member]")) el.textContent = "";
+    choose(false, false);
+    if (options.keepFocus) input.focus();
+  }
+
+  function tick() {
+    clearTimeout(timer);
+    if (!active() || !clearsAt) {
+      clears.textContent = "";
+      return;
+    }
+    const left = Math.ceil((clearsAt - serverNow()) / 1000);
+    if (left <= 0) return clear();
+    clears.textContent = `${words.count("clears", left)}${format.joiner}${words("extend")}`;
+    if (left === SPOKEN_AT_SECONDS) say(clears.textContent);
+    timer = window.setTimeout(tick, 1_000);
+  }
+
+  async function touch() {
+    if (!active() || !clearsAt || performance.now() - lastTouch < TOUCH_EVERY_MS) return;
+    lastTouch = performance.now();
+    try {
+      const answer = await request({ path: "/kiosk/v1/session/touch", token });
+      clearsAt = answer?.clears_at ? Date.parse(answer.clears_at) : serverNow() + clearsSeconds * 1000;
+      tick();
+    } catch {
+      /* Not extended: the countdown goes on, and the next touch asks again. */
+    }
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const code = input.value.trim();
+    if (!code) return input.focus();
+    const button = /** @type {HTMLButtonElement} */ (form.querySelector("button"));
+    const path = "/kiosk/v1/session";
+    await busy(button, words("opening"), words, () => request({ path, body: { code }, token }));
+    input.select();
+  });
+  root.addEventListener("pointerdown", touch);
+  root.addEventListener("keydown", touch);
+  find("[data-choose]").addEventListener("click", () => choose(true));
+  find("[data-back]").addEventListener("click", () => choose(false));
+  find("[data-done]").addEventListener("click", async () => {
+    clear();
+    try {
+      await request({ path: "/kiosk/v1/session", method: "DELETE", token });
+    } catch {
+      /* The screen is clear already, and the session runs out by itself. */
+    }
+  });
+  redeeming(root, "/kiosk/v1", words, { token, onHeld: () => choose(false) });
+
+  if (options.keepFocus)
+    /* A scanner types wherever the focus is: a key on the idle screen goes to the field. */
+    document.addEventListener("keydown", (event) => {
+      if (!active() && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey)
+        if (document.activeElement === document.body) input.focus();
+    });
+
+  tick();
+  return {
+    /** @param {any} view @param {() => number} now the server's clock */
+    update(view, now) {
+      serverNow = now;
+      clearsAt = view.member && view.clears_at ? Date.parse(view.clears_at) : 0;
+      clearsSeconds = view.clears_seconds;
+      if (view.member) input.value = "";
+      else clear();
+      tick();
+    },
+  };
+}
