@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bff import assets
 from bff.html import SECURITY
-from bff.requests import Malformed, NotJson
+from bff.requests import Malformed, NotJson, WrongBody
 from bff.services import locale_of
 from core.errors import (
     ChorusError,
@@ -148,7 +148,7 @@ def on_validation(request: Request[Any, Any, Any], error: ValidationException) -
     return problem(request, 422, "invalid_input", "the request has wrong fields", errors=fields)
 
 
-def on_wrong_body(request: Request[Any, Any, Any], error: msgspec.ValidationError) -> Response[bytes]:
+def on_wrong_body(request: Request[Any, Any, Any], error: WrongBody) -> Response[bytes]:
     """A body that is JSON, but not the JSON its handler declares."""
     message, _, path = str(error).partition(" - at `$")
     item = {"message": message, "key": path.rstrip("`").lstrip("."), "source": "body"}
@@ -200,7 +200,7 @@ def _database_away(error: Exception) -> bool:
 
 
 HANDLERS: dict[Any, Any] = {
-    msgspec.ValidationError: on_wrong_body,
+    WrongBody: on_wrong_body,
     ChorusError: on_refusal,
     ValidationException: on_validation,
     HTTPException: on_http,
@@ -211,9 +211,11 @@ HANDLERS: dict[Any, Any] = {
 def refusals(*codes: tuple[int, str, str]) -> dict[int, ResponseSpec]:
     """OpenAPI responses for (status, code, detail), each with an example. Those everyone can get are added."""
     common = (
+        (400, "malformed_json", "the body is not JSON: JSON is malformed: invalid character (byte 7)"),
         (401, "unauthenticated", "send the token as Authorization: Bearer ..."),
         (403, "wrong_surface", "this token is not for pos"),
         (413, "too_large", "Request Entity Too Large"),
+        (415, "not_json", "send the body as application/json"),
         (422, "invalid_input", "the request has wrong fields"),
         (503, "database_away", "the database does not answer; send it again"),
     )
@@ -223,7 +225,7 @@ def refusals(*codes: tuple[int, str, str]) -> dict[int, ResponseSpec]:
     return {
         status: ResponseSpec(
             data_container=Problem,
-            media_type=MediaType.JSON,
+            media_type=PROBLEM_JSON,
             description=", ".join(code for code, _ in listed),
             generate_examples=False,
             examples=[

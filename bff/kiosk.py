@@ -31,7 +31,7 @@ class KioskController(Controller):
     @get("/me", summary="What the kiosk shows", responses=refusals())
     async def me(self, request: _Request, services: Given) -> Response[ShownView]:
         principal = services.principal(request, "kiosk")
-        session = await devices.session_of(services.database, principal.device)
+        session = await services.kiosk_session(principal.device)
         subject = KioskSubject(principal.store, session)
         return await show(services, request, principal, "kiosk", session.member, subject)
 
@@ -80,7 +80,7 @@ class KioskController(Controller):
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
-        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None]
+        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None] = None
     ) -> Response[HoldAnswer]:
         principal = services.principal(request, "kiosk")
         session = await _running(services, principal)
@@ -95,8 +95,8 @@ def clears_at(services: Services) -> Any:
 
 
 async def _running(services: Services, principal: Principal) -> KioskSession:
-    session = await devices.session_of(services.database, principal.device)
-    if session.member is None or (session.clears_at is not None and session.clears_at <= services.clock()):
+    session = await services.kiosk_session(principal.device)
+    if session.member is None:
         raise Rejected("nobody's session runs on this kiosk", code="no_session")
     return session
 

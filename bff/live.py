@@ -13,7 +13,6 @@ from typing import Any
 
 from bff.auth import SESSION_COOKIE, Principal, same_origin
 from bff.services import Services
-from core import devices
 from core.errors import ChorusError, NotAllowed, NotFound, Unauthenticated
 from push.render import KioskSubject, ReceiptSubject, Subject
 from push.session import SUBPROTOCOL, Close, Hello, Refused, Session, error, read_hello, unexpected
@@ -86,7 +85,7 @@ class LiveApp:
                 return await receipt_subject(services, hello.token)
             case "kiosk":
                 principal = services.tokens.verify(hello.token, "kiosk")
-                session = await devices.session_of(services.database, principal.device)
+                session = await services.kiosk_session(principal.device)
                 return session.member, KioskSubject(principal.store, session)
             case "pos":
                 raise NotAllowed("a till asks by HTTP; it has no live view yet", code="not_live")

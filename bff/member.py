@@ -78,7 +78,7 @@ class _Rewards(_MemberController):
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
-        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None]
+        self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None] = None
     ) -> Response[HoldAnswer]:
         principal = member_of(request, services, self.surface)
         command = holds.void(hold, data)

@@ -14,7 +14,6 @@ from bff.auth import SESSION_COOKIE
 from bff.html import SECURITY, html, page
 from bff.services import Given, locale_of
 from bff.showing import snapshot_of
-from core import devices
 from core.errors import NotAllowed, NotFound
 from push import render
 from push.render import KioskSubject
@@ -78,7 +77,7 @@ class PagesController(Controller):
     async def kiosk(self, request: _Request, services: Given, token: FromQuery[str] = "") -> Response[Any]:
         """The kiosk's screen; the device's token is in its start address."""
         principal = services.tokens.verify(token, "kiosk")
-        session = await devices.session_of(services.database, principal.device)
+        session = await services.kiosk_session(principal.device)
         subject = KioskSubject(principal.store, session)
         snapshot = await snapshot_of(services, session.member) if session.member is not None else None
         locale = locale_of(request, snapshot.profile.locale if snapshot else "en")

@@ -250,7 +250,7 @@ class PosController(Controller):
         services: Given,
         member: FromPath[str],
         hold: FromPath[str],
-        data: JSONBody[VoidBody | None],
+        data: JSONBody[VoidBody | None] = None,
     ) -> Response[HoldAnswer]:
         command = holds.void(hold, data)
         return await self._hold(request, services, member, "void", command)

@@ -28,16 +28,20 @@ class Malformed(InvalidInput):
     code = "malformed_json"
 
 
+class WrongBody(Exception):
+    """JSON, but not what the handler declares; the text is msgspec's, with the path of the wrong value."""
+
+
 class StrictRequest(Request[Any, Any, Any]):
     async def json(self) -> Any:
-        """The body as its handler declares it. Raises `NotJson`, `Malformed`; `ValidationError` of msgspec."""
+        """The body as its handler declares it. Raises `NotJson`, `Malformed`, `WrongBody`."""
         if self.content_type[0] != JSON:
             raise NotJson(f"send the body as {JSON}")
         declared = self.route_handler.parsed_data_field
         kind = declared.annotation if declared is not None else Any
         try:
             return msgspec.json.decode(await self.body(), type=kind)
-        except msgspec.ValidationError:
-            raise
+        except msgspec.ValidationError as error:
+            raise WrongBody(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(f"the body is not JSON: {error}") from None

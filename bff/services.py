@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff.auth import Principal, Tokens, bearer
 from bff.demo.control import ReplayRemote
+from core import devices
 from core.clock import Clock
+from core.devices import KioskSession
 from core.engine.commands import Command
 from core.engine.engine import Engine
 from core.engine.submission import Answer, Submission, input_hash
@@ -80,6 +82,14 @@ class Services:
                 **details,
             )
         )
+
+    async def kiosk_session(self, device: str) -> KioskSession:
+        """The session a kiosk shows now. One whose time has passed is ended here, by whoever asks first: a kiosk that was
+        off meanwhile must not greet the next person with the last one's name."""
+        session, now = await devices.session_of(self.database, device), self.clock()
+        if session.clears_at is not None and session.clears_at <= now:
+            session = await devices.clear(self.database, device, session.session, now)
+        return session
 
     def receipt_url(self, member: int, version: int) -> str:
         return f"{self.settings.public_url}/r/{self.tokens.receipt_token(member, version)}"

@@ -87,7 +87,8 @@ class WallController(Controller):
         principal = services.principal(request, "web")
         snapshot = await snapshot_of(services, principal.member)
         token = services.tokens.receipt_token(snapshot.member, version)
-        return {"token": token, "view": await _receipt_view(services, snapshot, token, locale_of(request))}
+        view = await _receipt_view(services, snapshot, token, locale_of(request))
+        return {"token": token, "view": view, "qr": pages.qr(view.link)}
 
     @get("/wall/v1/replay")
     async def replay(self, services: Given) -> Status:

@@ -31,6 +31,8 @@ class State(msgspec.Struct, frozen=True):
     account: Account
     purchases: Mapping[int, Purchase] = {}
     """Those that the commands of this batch name, by version."""
+    recorded_at: datetime | None = None
+    """When its version was recorded: what comes next is never recorded before, whatever this host's clock says."""
 
 
 class Context(msgspec.Struct, frozen=True):

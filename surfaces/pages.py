@@ -149,7 +149,12 @@ def wall(faces: WallFaces, page: Page, *, last: Cause | None = None) -> str:
             "css/wall.css",
             "css/wall-panel.css",
         ),
-        config={"session": kiosk.session, "clears_at": kiosk.clears_at, "clears_seconds": kiosk.clears_seconds},
+        config={
+            "session": kiosk.session,
+            "clears_at": kiosk.clears_at,
+            "clears_seconds": kiosk.clears_seconds,
+            "code": faces.phone.member.code,
+        },
         faces=faces,
         brand=faces.web.brand,
         version=page.have.version if page.have else 0,

@@ -39,7 +39,8 @@ class Player:
         self._playing = True
         self._speed = 1.0
         self._rung = 0
-        self._card = Counter(sale.card for sale in sales).most_common(1)[0][0]
+        weeks = Counter(card for card, _ in {(sale.card, sale.day // 7) for sale in sales})
+        self._card = max(sorted(weeks), key=lambda card: weeks[card])
         self._member = 0
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._first = self._sales[0].occurred_at.date()
@@ -48,7 +49,7 @@ class Player:
 
     @property
     def card(self) -> str:
-        """The card of the member the wall shows: the log's best customer."""
+        """The card of the member the wall shows: who came in the most weeks of the log."""
         return self._card
 
     async def enrol(self, on_progress: Callable[[int, int], None]) -> None:

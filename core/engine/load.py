@@ -33,6 +33,7 @@ class Claim(msgspec.Struct, frozen=True):
 class Locked(msgspec.Struct, frozen=True):
     version: int
     merged_into: int | None
+    recorded_at: datetime
 
 
 async def owners(connection: AsyncConnection, identifiers: Collection[Identifier]) -> dict[Identifier, int]:
@@ -85,8 +86,8 @@ async def lock(connection: AsyncConnection, members: Collection[int]) -> tuple[d
     """Lock members in id order; returns them and the newest programme revision."""
     rows = await connection.execute(_LOCK, {"ids": sorted(members)})
     locked, revision = {}, 0
-    for member, version, merged_into, newest in rows:
-        locked[member] = Locked(version, merged_into)
+    for member, version, merged_into, recorded_at, newest in rows:
+        locked[member] = Locked(version, merged_into, recorded_at)
         revision = newest
     if not locked:
         revision = await connection.scalar(_REVISION)
@@ -137,6 +138,8 @@ async def accounts(
         pairs = {"ids": [m for m, _ in emptied], "nos": [no for _, no in emptied], "currency": currency}
         for member, *lot in await connection.execute(_EMPTIED_LOTS, pairs):
             lots.setdefault(member, []).append(Lot(*lot))
+        for member, _ in emptied:
+            lots[member].sort(key=lambda lot: lot.no)
     return {
         member: Account(
             tuple(lots.get(member, ())),
@@ -196,7 +199,7 @@ _CLAIMED = text(
 )
 
 _LOCK = text(
-    """SELECT id, version, merged_into, (SELECT max(revision) FROM programme_revision)
+    """SELECT id, version, merged_into, recorded_at, (SELECT max(revision) FROM programme_revision)
          FROM member WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE OF member"""
 )
 

@@ -165,7 +165,10 @@ class _Round:
         if revision > pipeline.book.revision:
             await pipeline.book.load(connection)
         debited = {m for m, s in zip(members, submissions, strict=True) if m and not only_credits(s.command)}
-        accounts = await load.accounts(connection, locked, pipeline.currency, credited=locked.keys() - debited, now=now)
+        latest = max([now, *(row.recorded_at for row in locked.values())])
+        accounts = await load.accounts(
+            connection, locked, pipeline.currency, credited=locked.keys() - debited, now=latest
+        )
         purchases = await load.purchases(
             connection,
             {
@@ -177,7 +180,7 @@ class _Round:
         by_member: dict[int, dict[int, Purchase]] = {}
         for (member, version), purchase in purchases.items():
             by_member.setdefault(member, {})[version] = purchase
-        states = {m: State(m, row.version, accounts[m], by_member.get(m, {})) for m, row in locked.items()}
+        states = {m: State(m, row.version, accounts[m], by_member.get(m, {}), row.recorded_at) for m, row in locked.items()}
         return cls(pipeline, submissions, members, states, owners, now)
 
     async def settle(self, connection: AsyncConnection) -> tuple[list[Answer | ChorusError], list[Committed]]:
@@ -216,8 +219,9 @@ class _Round:
                 purchases = dict(before.purchases) if before else {}
                 if result.purchase:
                     purchases[result.purchase.version] = result.purchase
-                states[result.change.member] = State(
-                    result.change.member, result.change.version, result.account, purchases
+                change = result.change
+                states[change.member] = State(
+                    change.member, change.version, result.account, purchases, change.recorded_at
                 )
                 owners.update(dict.fromkeys(result.identifiers, result.change.member))
         return decided, states
@@ -235,21 +239,23 @@ class _Round:
                 code="unknown_member",
                 errors=InvalidInput.at("/member", "no member has this identifier").errors,
             )
+        state = states.get(member) or State(member, 0, Account())
+        now = max(self._now, state.recorded_at or self._now)
         context = Context(
-            now=self._now,
-            published=self._pipeline.book.at(submission.occurred_at or self._now),
+            now=now,
+            published=self._pipeline.book.at(submission.occurred_at or now),
             source=submission.source,
             owners=owners,
             place=submission.place,
             till=submission.till,
             staff=submission.staff,
         )
-        return decide(states.get(member) or State(member, 0, Account()), submission.command, context)
+        return decide(state, submission.command, context)
 
     async def _write(
         self, connection: AsyncConnection, decided: list[Decision | ChorusError], states: dict[int, State]
     ) -> tuple[list[Answer | ChorusError], list[Committed]]:
-        batch = Batch(self._pipeline.currency, self._now)
+        batch = Batch(self._pipeline.currency)
         answers: list[Answer | ChorusError] = []
         committed: list[Committed] = []
         for submission, member, result in zip(self._submissions, self._members, decided, strict=True):
@@ -277,6 +283,6 @@ class _Round:
         for member, state in states.items():
             loaded = self._states.get(member)
             if loaded is None or state.version > loaded.version:
-                batch.save(member, state.version, loaded.account if loaded else None, state.account)
+                batch.save(state, loaded.account if loaded else None)
         await batch.write(connection)
         return answers, committed

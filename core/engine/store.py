@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.decision import Decision
+from core.decision import Decision, State
 from core.ledger.account import Account, next_due
 from core.members.identifiers import Identifier
 from core.snapshot import Change
@@ -27,9 +27,8 @@ Key = tuple[str, str]
 class Batch:
     """Rows to write, and the claims to settle."""
 
-    def __init__(self, currency: str, now: datetime) -> None:
+    def __init__(self, currency: str) -> None:
         self.currency = currency
-        self.now = now
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         # A batch may buy and return, or return twice; one statement can write a row but once, so the last state counts.
         self._purchases: dict[tuple[int, int], str] = {}
@@ -77,19 +76,20 @@ class Batch:
             profile = decision.profile
             rows["profile"].append((member, profile.code, profile.display_name, profile.locale))
 
-    def save(self, member: int, version: int, before: Account | None, after: Account) -> None:
+    def save(self, state: State, before: Account | None) -> None:
         """The member's rows as the last decision of the batch left them. `before` None: a new member."""
+        member, after = state.member, state.account
         qualifying = msgspec.json.encode(after.qualifying).decode()
         account = (member, self.currency, after.available, after.held, after.debt, after.lots_made) + (
             qualifying,
             next_due(after),
         )
         if before is None:
-            self._rows["new_member"].append((member, version, self.now))
+            self._rows["new_member"].append((member, state.version, state.recorded_at))
             self._rows["new_account"].append(account)
             before = Account()
         else:
-            self._rows["member"].append((member, version, self.now))
+            self._rows["member"].append((member, state.version, state.recorded_at))
             self._rows["account"].append(account)
         known = {lot.no: lot.remaining for lot in before.lots}
         for lot in after.lots:

@@ -152,7 +152,13 @@ export function connect(options) {
     mine.onopen = () => {
       saidHello = now();
       mine.send(
-        JSON.stringify({ type: "hello", token, surface, locale, have: have ? stampOf(have) : undefined }),
+        JSON.stringify({
+          type: "hello",
+          token,
+          surface,
+          locale,
+          have: have ? { ...stampOf(have), session: have.session } : undefined,
+        }),
       );
     };
     mine.onmessage = (event) => {

@@ -37,7 +37,7 @@ const SHAPES = {
  * @property {boolean} [toasts] false: none, as on a shared screen that must not keep what it said
  * @property {boolean} [quiet]   no toast and no spoken line: the wall has one for all its faces
  * @property {HTMLElement} [frame] carries `data-conn`; the face itself when left out
- * @property {(frame: any, info: any, face: any) => void} [onState]
+ * @property {(frame: any, info: any) => void} [onState]
  * @property {(status: any) => void} [onStatus]
  */
 
@@ -126,7 +126,7 @@ export function liveFace(root, options) {
     if (another) forget();
     else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
     if (info.caughtUp) caughtUp(info.missed + 1);
-    options.onState?.(frame, info, face);
+    options.onState?.(frame, info);
   }
 
   function forget() {
@@ -189,19 +189,14 @@ export function liveFace(root, options) {
       speak(words("said_back", { balance: balance.text }));
   }
 
-  const face = {
-    root,
+  return {
     live,
-    get state() {
-      return state;
-    },
     close: () => {
       clearTimeout(gainTimer);
       clearTimeout(toastTimer);
       live.close();
     },
   };
-  return face;
 }
 
 /** What a frame's causes moved together. @param {{points: number, gain?: boolean}[]} causes */

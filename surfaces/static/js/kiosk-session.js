@@ -11,7 +11,8 @@ const SPOKEN_AT_SECONDS = 10;
 
 /**
  * @param {HTMLElement} root @param {import("./live-page.js").PageTools} tools
- * @param {{token?: string, keepFocus: boolean, clearsAt: string | null, clearsSeconds: number}} options
+ * @param {{token?: string, keepFocus: boolean, clearsAt: string | null, clearsSeconds: number,
+ *   onRunOut?: () => void}} options `onRunOut`: a session ended, and not by "I’m done"
  */
 export function kioskSession(root, { words, format }, options) {
   const { token } = options;
@@ -26,8 +27,7 @@ export function kioskSession(root, { words, format }, options) {
   let serverNow = () => Date.now();
   let lastTouch = 0;
   let timer = 0;
-
-  const active = () => !find(".acts2").hidden;
+  let bound = !find(".acts2").hidden;
 
   /** @param {boolean} choosing @param {boolean} [focus] */
   function choose(choosing, focus = true) {
@@ -37,20 +37,27 @@ export function kioskSession(root, { words, format }, options) {
     if (focus) (choosing ? pick.querySelector("button") : menu.querySelector("button"))?.focus();
   }
 
-  function clear() {
+  /** @param {boolean} [byHand] */
+  function clear(byHand = false) {
+    const ranOut = bound && !byHand;
+    bound = false;
     clearsAt = 0;
     clears.textContent = "";
     if (options.keepFocus) hush();
     for (const el of root.querySelectorAll('[data-show="member"]')) el.toggleAttribute("hidden", true);
     for (const el of root.querySelectorAll('[data-show="!member"]')) el.toggleAttribute("hidden", false);
+    for (const el of root.querySelectorAll("[data-number^=member]"))
+      /** @type {import("./motion.js").Counter} */ (el).stop?.();
     for (const el of root.querySelectorAll("[data-bind^=member],[data-number^=member]")) el.textContent = "";
+    for (const row of root.querySelectorAll("[data-each^=member] > li")) row.remove();
     choose(false, false);
     if (options.keepFocus) input.focus();
+    if (ranOut) options.onRunOut?.();
   }
 
   function tick() {
     clearTimeout(timer);
-    if (!active() || !clearsAt) {
+    if (!bound || !clearsAt) {
       clears.textContent = "";
       return;
     }
@@ -62,7 +69,7 @@ export function kioskSession(root, { words, format }, options) {
   }
 
   async function touch() {
-    if (!active() || !clearsAt || performance.now() - lastTouch < TOUCH_EVERY_MS) return;
+    if (!bound || !clearsAt || performance.now() - lastTouch < TOUCH_EVERY_MS) return;
     lastTouch = performance.now();
     try {
       const answer = await request({ path: "/kiosk/v1/session/touch", token });
@@ -87,7 +94,7 @@ export function kioskSession(root, { words, format }, options) {
   find("[data-choose]").addEventListener("click", () => choose(true));
   find("[data-back]").addEventListener("click", () => choose(false));
   find("[data-done]").addEventListener("click", async () => {
-    clear();
+    clear(true);
     try {
       await request({ path: "/kiosk/v1/session", method: "DELETE", token });
     } catch {
@@ -99,17 +106,22 @@ export function kioskSession(root, { words, format }, options) {
   if (options.keepFocus)
     /* A scanner types wherever the focus is: a key on the idle screen goes to the field. */
     document.addEventListener("keydown", (event) => {
-      if (!active() && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey)
+      if (!bound && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey)
         if (document.activeElement === document.body) input.focus();
     });
 
   tick();
   return {
-    /** @param {any} view @param {() => number} now the server's clock */
-    update(view, now) {
-      serverNow = now;
+    /** @param {() => number} clock the server's */
+    useClock(clock) {
+      serverNow = clock;
+      tick();
+    },
+    /** @param {any} view */
+    update(view) {
       clearsAt = view.member && view.clears_at ? Date.parse(view.clears_at) : 0;
       clearsSeconds = view.clears_seconds;
+      bound ||= Boolean(view.member);
       if (view.member) input.value = "";
       else clear();
       tick();

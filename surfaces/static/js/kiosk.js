@@ -15,7 +15,7 @@ const session = kioskSession(root, tools, {
 });
 let shown = config.session;
 
-liveFace(root, {
+const face = liveFace(root, {
   tools,
   surface: "kiosk",
   token: config.token,
@@ -23,10 +23,11 @@ liveFace(root, {
   asOf: config.as_of,
   balance: "member.balance",
   toasts: false,
-  onState(frame, _info, face) {
-    session.update(frame.view, face.live.serverNow);
+  onState(frame) {
+    session.update(frame.view);
     if (frame.view.session !== shown && frame.view.member)
       /** @type {HTMLElement} */ (root.querySelector("[data-choose]")).focus();
     shown = frame.view.session;
   },
 });
+session.useClock(face.live.serverNow);

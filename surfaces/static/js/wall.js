@@ -55,19 +55,20 @@ function connectFace(id, have = config.have) {
     balance: id === "kiosk" ? "member.balance" : "balance",
     quiet: true,
     frame: article,
-    onState: (frame, info, face) => arrived(id, article, frame, info, face),
+    onState: (frame, info) => arrived(id, article, frame, info),
     onStatus: (status) => changed(id, article, status),
   });
+  if (id === "kiosk") kiosk.useClock(entry.face.live.serverNow);
 }
 
-/** @param {string} id @param {HTMLElement} article @param {any} frame @param {any} info @param {any} face */
-function arrived(id, article, frame, info, face) {
+/** @param {string} id @param {HTMLElement} article @param {any} frame @param {any} info */
+function arrived(id, article, frame, info) {
   const entry = /** @type {Entry} */ (faces.get(id));
   entry.version = frame.version;
   newest = Math.max(newest, frame.version);
   const chip = /** @type {HTMLElement} */ (article.querySelector("[data-version]"));
   chip.textContent = `v${format.number(frame.version)}`;
-  if (id === "kiosk") kiosk.update(frame.view, face.live.serverNow);
+  if (id === "kiosk") kiosk.update(frame.view);
   if (id === "web" && frame.causes.length) happened(frame);
   summarise();
   info.painted.then((/** @type {number | null} */ ms) => {
@@ -158,7 +159,8 @@ async function moveReceipt(version) {
   if (version < receiptVersion) return;
   let answer;
   try {
-    answer = await request({ path: `/wall/v1/receipt?version=${version}`, method: "GET" });
+    const path = `/wall/v1/receipt?version=${version}&lang=${tools.locale}`;
+    answer = await request({ path, method: "GET", token: config.faces.web.token });
   } catch {
     /* The old receipt stays: it is true, and its balance is live. */
     return;
@@ -169,20 +171,29 @@ async function moveReceipt(version) {
   const root = faceRoot("receipt");
   bind(root, answer.view, { numbers: (el, to) => (el.textContent = format.number(to)) });
   const qr = /** @type {HTMLElement} */ (root.querySelector("[data-receipt-qr] .qr"));
-  qr.innerHTML = answer.qr;
+  qr.innerHTML = answer.qr ?? "";
   root.closest(".face")?.classList.remove("empty");
   config.faces.receipt = { surface: "receipt", token: answer.token };
-  connectFace("receipt", undefined);
+  connectFace("receipt", null);
 }
 let receiptVersion = 0;
 
+const kioskToken = config.faces.kiosk.token;
 const kiosk = kioskSession(faceRoot("kiosk"), tools, {
-  token: config.faces.kiosk.token,
+  token: kioskToken,
   keepFocus: false,
   clearsAt: config.clears_at,
   clearsSeconds: config.clears_seconds,
+  /* Nobody stands at the wall's kiosk: unless it was cleared by hand, it goes on showing the wall's member. */
+  async onRunOut() {
+    try {
+      await request({ path: "/kiosk/v1/session", body: { code: config.code }, token: kioskToken });
+    } catch {
+      /* It stays at "Scan your code", which is what a kiosk shows. */
+    }
+  },
 });
 codeView(faceRoot("phone"));
 redeeming(faceRoot("phone"), "/app/v1", words, { token: config.faces.phone.token });
 redeeming(faceRoot("web"), "/web/v1", words, { token: config.faces.web.token });
-for (const id of MEMBER_FACES) if (config.faces[id]) connectFace(id);
+for (const id of MEMBER_FACES) if (config.faces[id]?.token) connectFace(id);
