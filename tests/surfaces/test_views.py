@@ -1,0 +1,217 @@
+"""Every surface says the same of one version, in every language, and a shared screen says less."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import get_args
+
+import msgspec
+import pytest
+
+from core.ledger.account import Hold
+from core.snapshot import Change, Kind, Line
+from surfaces import app, kiosk, masking, pos, receipt, wallet, web
+from surfaces.activity import MAX_CAUSES, activity, causes
+from surfaces.etag import Stamp, etag
+from surfaces.views import LOCALES, SCHEMA, SURFACES
+from tests.surfaces.samples import CODE, NOW, PUBLISHED, PURCHASE, SALE, change, snapshot
+
+HELD = Hold(319, "off5", 2500, NOW, NOW + timedelta(minutes=15), ((1, 2500),))
+
+
+def at_kiosk(who=None, locale="en", **how):
+    how = {"store": "pier-road", "session": 3, "clears_at": NOW + timedelta(seconds=45)} | how
+    return kiosk.view(who, PUBLISHED, NOW, locale, **how)
+
+
+def on_paper(locale="en", *, purchase=PURCHASE, live=True):
+    return receipt.view(
+        snapshot(points=20000), PUBLISHED, NOW, locale, purchase=purchase, link="https://x.example/r/t", live=live
+    )
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_all_surfaces_agree(locale: str) -> None:
+    who = snapshot(holds=(HELD,))
+    views = [view(who, PUBLISHED, NOW, locale) for view in (app.view, web.view, pos.view, wallet.view)]
+    views.append(at_kiosk(who, locale).member)
+    assert len({view.balance for view in views}) == 1
+    assert len({view.tier for view in views}) == 1
+    for view in views[:3]:
+        assert view.rewards == views[0].rewards
+        assert view.holds == views[0].holds
+
+
+@pytest.mark.parametrize(
+    ("locale", "balance", "distance", "locked", "note", "period"),
+    [
+        ("en", "12,925 points", "11,404 to Gold Disc", "22,500 points, 9,575 to go",
+         "Show this at the till until 14:47", "2026"),
+        ("zh-Hant", "12,925 點", "尚差 11,404 點升級金唱片", "22,500 點，尚差 9,575",
+         "請於 14:47 前在收銀台出示", "2026 年"),
+        ("zh-Hans", "12,925 分", "还差 11,404 分升级金唱片", "22,500 分，还差 9,575",
+         "请在 14:47 前到收银台出示", "2026 年"),
+    ],
+)  # fmt: skip
+def test_the_words_of_a_member(locale, balance, distance, locked, note, period) -> None:
+    view = web.view(snapshot(holds=(HELD,)), PUBLISHED, NOW, locale)
+    assert (view.balance.text, view.tier.distance, view.tier.period) == (balance, distance, period)
+    assert view.rewards[-1].note == locked
+    assert view.holds[0].note == note
+    assert (view.tier.progress, view.tier.notch, view.tier.to_next) == (62.0, 33.3, 11404)
+
+
+def test_the_clock_alone_changes_what_is_shown() -> None:
+    who = snapshot(holds=(HELD,), expires_at=NOW + timedelta(days=1))
+    assert app.view(who, PUBLISHED, NOW, "en").balance.held == 2500
+    later = app.view(who, PUBLISHED, NOW + timedelta(minutes=15), "en")
+    assert (later.balance.points, later.holds) == (12925 + 2500, ())
+    assert app.view(who, PUBLISHED, NOW + timedelta(days=1), "en").balance.points == 0
+
+
+def test_the_ends_of_the_ladder() -> None:
+    first = web.view(snapshot(points=0, qualifying=0), PUBLISHED, NOW, "en")
+    assert (first.tier.progress, first.tier.notch, first.tier.kept_text) == (0.0, None, "")
+    assert first.hint == "No points yet. Show your code at the till to start."
+    top = web.view(snapshot(qualifying=30_000), PUBLISHED, NOW, "en").tier
+    assert (top.distance, top.progress, top.next_name) == ("Highest tier", 100.0, None)
+    assert (top.finish, top.kept_text) == ("gold", "Kept until 31 Dec 2027")
+
+
+def test_a_debt_shows_as_a_negative_balance() -> None:
+    view = web.view(snapshot(points=0, debt=120), PUBLISHED, NOW, "en")
+    assert (view.balance.points, view.balance.text) == (-120, "−120 points")
+    assert not any(reward.affordable for reward in view.rewards)
+
+
+HISTORY: list[tuple[Change, list[tuple[str, str]], str]] = [
+    (SALE, [("3 CDs, Harbour Street", "+445")], "445 points added. Balance 12,925 points."),
+    (change(2, "purchase", 1, 1, sku="CD", quantity=1, place="online"), [("1 CD, Online", "+1")],
+     "1 point added. Balance 1 point."),
+    (change(3, "purchase", 0, 5, quantity=2), [("2 items", "")], "Purchase recorded. Balance 5 points."),
+    (change(4, "return", -120, 80, sku="CD", quantity=1, place="pier-road"), [("Returned: 1 CD, Pier Road", "−120")],
+     "120 points taken back for a return. Balance 80 points."),
+    (change(5, "hold", -2500, 0, reward="off5"), [("US$5 off any order, set aside", "−2,500")],
+     "2,500 points set aside. Balance 0 points."),
+    (change(6, "capture", 0, 9, reward="off5", hold=5), [("US$5 off any order, used", "")],
+     "US$5 off any order used. Balance 9 points."),
+    (change(7, "void", 2500, 2509, reward="off5", hold=5), [("US$5 off any order, cancelled", "+2,500")],
+     "2,500 points given back. Balance 2,509 points."),
+    (change(8, "void", 2500, 2509, released=2500, reason="timed_out"), [("Set-aside points returned", "+2,500")],
+     "2,500 points given back. Balance 2,509 points."),
+    (change(9, "adjust", -9, 0, reason="Wrong till"), [("Adjusted: Wrong till", "−9")],
+     "9 points taken off. Balance 0 points."),
+    (change(10, "expire", -80, 20, expired=80), [("Points past their date", "−80")],
+     "80 points past their date. Balance 20 points."),
+    (change(11, "enrol", 0, 0), [("Joined Harbour Records", "")], "Welcome to Harbour Records. Balance 0 points."),
+    (change(12, "link", 0, 0, reason="email"), [], ""),
+    (change(13, "purchase", 405, 900, sku="CD", quantity=3, expired=40),
+     [("3 CDs", "+445"), ("Points past their date", "−40")], "445 points added. Balance 900 points."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "rows", "sentence"), HISTORY)
+def test_every_kind_of_change_in_words(one: Change, rows, sentence: str) -> None:
+    assert [(row.title, row.points_text) for row in activity((one,), PUBLISHED, "en")] == rows
+    assert [cause.text for cause in causes((one,), PUBLISHED, "en")] == ([sentence] if sentence else [])
+    assert sum(row.points for row in activity((one,), PUBLISHED, "en")) == one.points
+    for locale in LOCALES:
+        for row in activity((one,), PUBLISHED, locale):
+            assert row.title
+            assert "{" not in row.title
+
+
+def test_the_table_above_has_every_kind() -> None:
+    assert {one.kind for one, _, _ in HISTORY} == set(get_args(Kind))
+
+
+def test_causes_are_oldest_first_bounded_and_silent_in_public() -> None:
+    many = [change(n, "purchase", 1, n, place="online") for n in range(40, 10, -1)]
+    told = causes(many, PUBLISHED, "zh-Hans")
+    assert [cause.version for cause in told] == list(range(40 - MAX_CAUSES + 1, 41))
+    assert told[-1].text == "已加 1 分，当前共 40 分。"
+    public = causes((SALE,), PUBLISHED, "en", public=True)[0]
+    assert (public.where, public.what, public.when) == ("", "", "")
+    assert public.points == 445
+
+
+@pytest.mark.parametrize(
+    ("name", "greeting", "short"),
+    [
+        ("", "", ""),
+        ("Ada Lovelace", "Ada", "Ada L."),
+        ("Ada", "", "A…"),
+        ("陳大文", "陳＊＊", "陳＊＊"),
+        ("陳 大", "陳＊", "陳＊"),
+        ("ada@example.com", "", ""),
+        ("+852 6123 4567", "", ""),
+        ("\u202eAda\u0000 Lovelace", "Ada", "Ada L."),
+        ("Wolfeschlegelsteinhausen Senior", "Wolfeschlegelst…", "Wolfeschlegelst… S."),
+    ],
+)
+def test_a_shared_screen_never_shows_a_whole_name_or_code(name: str, greeting: str, short: str) -> None:
+    assert (masking.greeting_name(name), masking.short_name(name)) == (greeting, short)
+    seen = msgspec.json.encode((at_kiosk(snapshot(name=name)), pos.view(snapshot(name=name), PUBLISHED, NOW, "en")))
+    assert CODE not in seen.decode()
+    assert "•••• 1174" in seen.decode()
+    if len(name) > 1:
+        assert name not in seen.decode()
+
+
+def test_an_idle_kiosk_knows_nobody() -> None:
+    idle = at_kiosk(None)
+    assert (idle.member, idle.clears_at, idle.session, idle.store) == (None, None, 3, "Pier Road")
+
+
+def test_a_receipt_is_fixed_but_for_its_balance() -> None:
+    live, fixed = on_paper(), on_paper(live=False)
+    assert live.balance is not None
+    assert live.balance.points == 20000
+    assert msgspec.structs.replace(live, balance=None) == fixed
+    assert (fixed.number_text, fixed.place, fixed.when) == (
+        "Receipt 0412", "Harbour Street, till 2", "12 Dec 2026, 14:32",
+    )  # fmt: skip
+    assert (fixed.earned_text, fixed.total_text, fixed.balance_after_text) == ("+445", "US$35.60", "12,925 points")
+    assert [(row.label, row.points_text) for row in fixed.arithmetic] == [
+        ("Base, 10 per US$1", "356"), ("Silver Disc, +25%", "89"),
+    ]  # fmt: skip
+    assert [line.text for line in on_paper("zh-Hant").lines] == ["3 張 CD"]
+
+
+def test_a_receipt_says_what_was_returned_and_by_which_rate_it_earned() -> None:
+    some = msgspec.structs.replace(PURCHASE, returned=((1, 1187),), taken_back=148)
+    assert on_paper(purchase=some).returned_note == "Partly returned since. 148 points taken back."
+    whole = msgspec.structs.replace(PURCHASE, returned=((3, 3560),), taken_back=445)
+    assert on_paper(purchase=whole).returned_note == "Returned since. 445 points taken back."
+    market = msgspec.structs.replace(PURCHASE, channel="marketplace", lines=(Line("X9", 2, 3560, "Latte"),))
+    assert on_paper(purchase=market).arithmetic[0].label == "Base, 8 per US$1"
+    assert on_paper(purchase=market).lines[0].text == "Latte × 2"
+
+
+def test_the_pass_can_be_read() -> None:
+    """WCAG contrast of text and labels on each background."""
+
+    def luminance(rgb: str) -> float:
+        channels = [int(c) / 255 for c in rgb.removeprefix("rgb(").removesuffix(")").split(",")]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for background, foreground, label in wallet.COLOURS.values():
+        for text in (foreground, label):
+            light, dark = sorted((luminance(background), luminance(text)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_stamps_compare_in_order_and_every_part_makes_another_etag() -> None:
+    stamp = Stamp(3, 42, 7, NOW)
+    later = [
+        Stamp(4, 1, 1, NOW),
+        Stamp(3, 43, 1, NOW),
+        Stamp(3, 42, 8, NOW),
+        Stamp(3, 42, 7, NOW + timedelta.resolution),
+    ]
+    assert all(other > stamp for other in later)
+    tags = {etag(stamp, surface, locale, SCHEMA) for surface in SURFACES for locale in LOCALES}
+    tags |= {etag(other, "app", "en", SCHEMA) for other in later} | {etag(stamp, "app", "en", SCHEMA + 1)}
+    assert len(tags) == len(SURFACES) * len(LOCALES) + len(later) + 1
+    assert etag(stamp, "app", "en", SCHEMA) in tags
