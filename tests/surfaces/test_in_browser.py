@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,24 +25,22 @@ from surfaces import web
 from surfaces.activity import causes
 from surfaces.views import LOCALES
 from surfaces.wording import formats
+from tests.browser.chromium import ARGUMENTS, executable
 from tests.surfaces.samples import NOW, PUBLISHED, change, snapshot
 from tests.surfaces.test_pages import render
 
 ORIGIN = "http://localhost"
 STATIC = Path(surfaces.__file__).parent / "static"
-CHROMIUM = os.environ.get("CHORUS_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "connect-src 'self' ws://localhost; img-src 'self' data:; font-src 'self'"
 )
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium (CHORUS_CHROMIUM names one)")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
 
 
 class Shop:
