@@ -12,6 +12,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 
 import jwt
 import msgspec
@@ -26,6 +27,7 @@ SCOPES = ("backdate", "adjust")
 
 SESSION_COOKIE = "chorus_web"
 
+KNOWN_TOKENS = 4096
 _ALGORITHM = "HS256"
 _RECEIPT_MAC = 12
 """96 bits: a link cannot be guessed, and its QR code stays coarse enough to print."""
@@ -58,6 +60,8 @@ class Tokens:
         self._receipt_key = hmac.digest(self._secret, b"chorus receipt link", "sha256")
         self._clock = clock
         self._revoked = revoked
+        # A till sends the same token with every purchase; a signature once checked stays good, its expiry is asked anew.
+        self._read = lru_cache(maxsize=KNOWN_TOKENS)(self._decode)
 
     def issue(self, principal: Principal, lifetime: timedelta) -> str:
         now = self._clock()
@@ -72,6 +76,17 @@ class Tokens:
 
     def verify(self, token: str, surface: str) -> Principal:
         """The principal of a token made for `surface`. Raises `Unauthenticated`, `NotAllowed`."""
+        principal, audience, expires = self._read(token)
+        if expires <= self._clock().timestamp():
+            raise Unauthenticated("the token has expired", code="token_expired")
+        if audience != surface or principal.surface != surface:
+            raise NotAllowed(f"this token is not for {surface}", code="wrong_surface")
+        if principal.device and principal.device in self._revoked():
+            raise NotAllowed("this device was revoked", code="device_revoked")
+        return principal
+
+    def _decode(self, token: str) -> tuple[Principal, str, float]:
+        """(principal, surface it was made for, expiry) of a token that we signed. Raises `Unauthenticated`."""
         try:
             claims = jwt.decode(
                 token,
@@ -85,17 +100,9 @@ class Tokens:
                     "verify_iat": False,
                 },
             )
-            principal = msgspec.convert(claims["who"], Principal)
-            expires = float(claims["exp"])
+            return msgspec.convert(claims["who"], Principal), str(claims["aud"]), float(claims["exp"])
         except (jwt.PyJWTError, msgspec.ValidationError, KeyError, TypeError, ValueError):
             raise Unauthenticated("the token is not one of ours") from None
-        if expires <= self._clock().timestamp():
-            raise Unauthenticated("the token has expired", code="token_expired")
-        if claims["aud"] != surface or principal.surface != surface:
-            raise NotAllowed(f"this token is not for {surface}", code="wrong_surface")
-        if principal.device and principal.device in self._revoked():
-            raise NotAllowed("this device was revoked", code="device_revoked")
-        return principal
 
     def receipt_token(self, member: int, version: int) -> str:
         """The key in a receipt's link: 28 characters, for that purchase only."""

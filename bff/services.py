@@ -89,6 +89,8 @@ class Services:
         session, now = await devices.session_of(self.database, device), self.clock()
         if session.clears_at is not None and session.clears_at <= now:
             session = await devices.clear(self.database, device, session.session, now)
+            self.bus.tell_device(session)
+            await self.hub.rebind(session)
         return session
 
     def receipt_url(self, member: int, version: int) -> str:

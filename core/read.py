@@ -52,7 +52,7 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
 async def versions(engine: AsyncEngine, members: Collection[int]) -> dict[int, int]:
     async with engine.connect() as connection:
         rows = await connection.execute(_VERSIONS, {"ids": list(members)})
-        return dict(rows.tuples().all())
+        return {int(member): int(version) for member, version in rows}
 
 
 async def newest_revision(engine: AsyncEngine) -> int:

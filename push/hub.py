@@ -14,15 +14,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.clock import Clock
 from core.devices import KioskSession
 from core.ledger.account import Account
+from core.ledger.settle import Validity
 from core.metrics import COMMIT_TO_SCREEN, CONNECTIONS
 from core.programme.book import ProgrammeBook
 from core.snapshot import Change, Snapshot, advance
@@ -40,9 +41,14 @@ _log = structlog.get_logger("push.hub")
 _PUBLIC = frozenset({"kiosk", "receipt"})
 """Surfaces that others than the member may see: their causes say neither where nor what."""
 
+MAX_READS = 20
+"""A version is told of only once it is durable, so a second read finds it, unless more came meanwhile. One that is still
+not there belongs to another database on the same bus, and must not keep this one reading for ever."""
+
 
 class Topic:
-    """One member with its sockets. `snapshot` None while the first read is under way."""
+    """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
+    the clock alone changes what one of them shows."""
 
     __slots__ = ("committed_at", "heard", "member", "snapshot", "sockets", "valid_until")
 
@@ -56,6 +62,27 @@ class Topic:
 
     def receipts(self) -> list[Socket]:
         return [socket for socket in self.sockets if isinstance(socket.session.subject, ReceiptSubject)]
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    """`text` is empty where nobody needs it."""
+
+    stamp: Stamp
+    text: str
+
+
+class _Turn:
+    """One showing of one topic: a single instant, and what was drawn for it so far. `first` is a socket's first state."""
+
+    __slots__ = ("at", "first", "frames", "loop_now", "shown", "valid")
+
+    def __init__(self, at: datetime, loop_now: float, *, first: bool = False) -> None:
+        self.at = at
+        self.loop_now = loop_now
+        self.first = first
+        self.frames: dict[tuple[object, ...], _Frame] = {}
+        self.valid: Validity | None = None
+        self.shown: set[str] = set()
 
 
 class Hub:
@@ -89,7 +116,7 @@ class Hub:
 
     async def _enter(self, socket: Socket) -> None:
         if socket.member is None:
-            self._show(socket, None, None)
+            self._show(socket, None, self._turn(first=True))
             return
         topic = self._topics.get(socket.member)
         if topic is None:
@@ -98,7 +125,7 @@ class Hub:
         if topic.snapshot is None and not await self._refresh(topic):
             raise Refused(Close.NOT_ALLOWED, "there is no such member", error="unknown_member")
         if not socket.closed and socket in topic.sockets:
-            self._show(socket, topic, None)
+            self._show(socket, topic, self._turn(first=True))
 
     def detach(self, socket: Socket) -> None:
         """Forget the socket. Safe to call twice."""
@@ -156,20 +183,26 @@ class Hub:
             if known or await self._refresh(topic):
                 await self._reprint(topic)
                 self._mark(topic)
-        except (DBAPIError, OSError, TimeoutError) as error:
-            _log.warning("read_failed", member=topic.member, error=str(error).splitlines()[0])
+        except (DBAPIError, OSError, PoolTimeout, TimeoutError) as error:
+            _log.warning("read_failed", member=topic.member, error=(str(error) or type(error).__name__).splitlines()[0])
+            # What was heard is not shown: known for nothing, so that the repair lane finds the topic behind.
+            topic.snapshot = None
 
     async def _refresh(self, topic: Topic) -> bool:
         """Read the snapshot until it is at least what was heard. False if there is no such member."""
-        while True:
+        for _ in range(MAX_READS):
             found = await self._reader.get(topic.member)
             if found is None:
                 return False
             if topic.snapshot is None or found.version > topic.snapshot.version:
                 topic.snapshot = found
             if topic.snapshot.version >= topic.heard:
-                topic.heard = topic.snapshot.version
-                return True
+                break
+        else:
+            _log.warning("heard_of_what_is_not_there", member=topic.member, heard=topic.heard)
+        assert topic.snapshot is not None
+        topic.heard = topic.snapshot.version
+        return True
 
     async def _reprint(self, topic: Topic) -> None:
         """Read the purchases of the receipts shown again: what was returned of them is part of them."""
@@ -192,52 +225,62 @@ class Hub:
         self._flushing = False
         dirty, self._dirty = self._dirty, {}
         for topic in dirty.values():
-            self._fan_out(topic)
+            try:
+                self._fan_out(topic)
+            except Exception as error:
+                # One member that cannot be drawn must not keep the others of this turn from their screens.
+                _log.error("not_drawn", member=topic.member, exc_info=error)
 
     def _fan_out(self, topic: Topic) -> None:
-        cache: dict[Any, tuple[str, Stamp]] = {}
+        topic.valid_until = None
+        turn = self._turn()
         for socket in tuple(topic.sockets):
-            self._show(socket, topic, cache)
+            self._show(socket, topic, turn)
+        if topic.committed_at is not None and turn.shown:
+            lag = max(0.0, (self._clock() - topic.committed_at).total_seconds())
+            for surface in turn.shown:
+                COMMIT_TO_SCREEN.labels(surface).observe(lag)
 
-    def _show(self, socket: Socket, topic: Topic | None, cache: dict[Any, tuple[str, Stamp]] | None) -> None:
+    def _show(self, socket: Socket, topic: Topic | None, turn: _Turn) -> None:
         """Send the socket the newest state, unless it has it; a parked one only learns that there is news."""
         if socket.closed:
             return
         if socket.parked is not None:
             socket.news = True
             return
-        at, loop_now = self._clock(), asyncio.get_running_loop().time()
-        client = socket.session
-        subject = client.subject
+        if topic is not None and topic.snapshot is None:
+            return
+        client, subject = socket.session, socket.session.subject
         kiosk = subject.session.session if isinstance(subject, KioskSubject) else 0
-        snapshot = topic.snapshot if topic else None
-        if topic is not None and snapshot is None:
-            return
         key = (client.surface, client.locale, _subject_key(subject), client.stamp)
-        known = cache.get(key) if cache is not None else None
-        if known is None:
-            published = self._book.current
-            stamp, valid_until = render.stamp_of(snapshot, published, self.epoch, at, subject)
-            if topic is not None and snapshot is not None:
-                topic.valid_until = valid_until
-            if not client.needs(stamp, kiosk):
-                if cache is None:
-                    client.sent(stamp, kiosk)
-                    socket.write(session.current(stamp, at), loop_now)
-                return
-            view = render.encode(render.view(snapshot, published, at, client.surface, client.locale, subject))
-            committed_at = topic.committed_at if topic and cache is not None else None
-            text = session.state(stamp, valid_until, at, self._causes(client, snapshot, kiosk), view, committed_at)
-            known = (text, stamp)
-            if cache is not None:
-                cache[key] = known
-        text, stamp = known
-        if not client.needs(stamp, kiosk):
+        frame = turn.frames.get(key)
+        if frame is None:
+            frame = turn.frames[key] = self._draw(client, topic, kiosk, turn)
+        if not client.needs(frame.stamp, kiosk):
+            if turn.first:
+                client.sent(frame.stamp, kiosk)
+                socket.write(session.current(frame.stamp, turn.at), turn.loop_now)
             return
-        client.sent(stamp, kiosk)
-        socket.write(text, loop_now)
-        if cache is not None and topic is not None and topic.committed_at is not None:
-            COMMIT_TO_SCREEN.labels(client.surface).observe(max(0.0, (at - topic.committed_at).total_seconds()))
+        client.sent(frame.stamp, kiosk)
+        socket.write(frame.text, turn.loop_now)
+        turn.shown.add(client.surface)
+
+    def _draw(self, client: session.Session, topic: Topic | None, kiosk: int, turn: _Turn) -> _Frame:
+        """The frame for everybody who shows what `client` shows."""
+        published, snapshot = self._book.current, topic.snapshot if topic else None
+        if snapshot is not None and turn.valid is None:
+            turn.valid = render.validity_of(snapshot, published, turn.at)
+        subject = client.subject
+        stamp, valid_until = render.stamp_of(snapshot, published, self.epoch, turn.at, subject, turn.valid)
+        if topic is not None and valid_until is not None:
+            # A receipt's live time may end before anything else of its member changes.
+            topic.valid_until = min(valid_until, topic.valid_until or valid_until)
+        if not client.needs(stamp, kiosk):
+            return _Frame(stamp, "")
+        view = render.encode(render.view(snapshot, published, turn.at, client.surface, client.locale, subject))
+        committed_at = topic.committed_at if topic and not turn.first else None
+        told = self._causes(client, snapshot, kiosk)
+        return _Frame(stamp, session.state(stamp, valid_until, turn.at, told, view, committed_at))
 
     def _causes(self, client: session.Session, snapshot: Snapshot | None, kiosk: int) -> tuple[Cause, ...]:
         """What happened since the version the client shows; nothing on a first state or for another member's."""
@@ -248,22 +291,27 @@ class Hub:
         newer = [change for change in snapshot.recent if change.version > client.stamp.version]
         return causes(newer, self._book.current, client.locale, public=client.surface in _PUBLIC)
 
+    def _turn(self, *, first: bool = False) -> _Turn:
+        return _Turn(self._clock(), asyncio.get_running_loop().time(), first=first)
+
     def free(self, socket: Socket) -> None:
         """A parked socket reads again and there was news meanwhile."""
         topic = self._topics.get(socket.member) if socket.member is not None else None
         if socket.member is None or topic is not None:
-            self._show(socket, topic, {})
+            self._show(socket, topic, self._turn())
 
     # -- kiosks ---------------------------------------------------------------------------------------------------
 
     def kiosks(self) -> dict[str, KioskSession]:
-        """The sessions that this process's kiosks show."""
-        shown = {}
+        """The session that each kiosk here shows; of several screens of one kiosk, what the one behind shows."""
+        shown: dict[str, KioskSession] = {}
         for device, sockets in self._devices.items():
             for socket in sockets:
                 subject = socket.session.subject
                 assert isinstance(subject, KioskSubject)
-                shown[device] = subject.session
+                known = shown.setdefault(device, subject.session)
+                if subject.session.session < known.session:
+                    shown[device] = subject.session
         return shown
 
     async def rebind(self, current: KioskSession) -> None:
@@ -311,6 +359,8 @@ class Hub:
     def rerender(self) -> None:
         """The programme changed: every screen is drawn again, a slice a turn so that nobody waits long."""
         waiting = list(self._topics.values())
+        for socket in self._idle():
+            self._show(socket, None, self._turn())
 
         def some() -> None:
             for topic in waiting[-200:]:
@@ -336,9 +386,11 @@ class Hub:
                 socket.close(refused)
 
     def _sockets(self) -> list[Socket]:
-        members = [socket for topic in self._topics.values() for socket in topic.sockets]
-        idle = [socket for sockets in self._devices.values() for socket in sockets if socket.member is None]
-        return members + idle
+        return [socket for topic in self._topics.values() for socket in topic.sockets] + self._idle()
+
+    def _idle(self) -> list[Socket]:
+        """Sockets of kiosks that show nobody."""
+        return [socket for sockets in self._devices.values() for socket in sockets if socket.member is None]
 
 
 def _subject_key(subject: Subject) -> object:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from core.devices import KioskSession
-from core.ledger.settle import validity
+from core.ledger.settle import Validity, validity
 from core.programme.document import Published
 from core.snapshot import Purchase, Snapshot
 from surfaces import app, kiosk, pos, receipt, wallet, web
@@ -77,13 +77,26 @@ def encode(rendered: View) -> bytes:
     return _ENCODER.encode(rendered)
 
 
+def validity_of(snapshot: Snapshot, published: Published, now: datetime) -> Validity:
+    """Between which instants the clock alone changes nothing of this member; the same for every surface."""
+    return validity(snapshot.account, snapshot.recorded_at, now, published.programme)
+
+
 def stamp_of(
-    snapshot: Snapshot | None, published: Published, epoch: int, now: datetime, subject: Subject
+    snapshot: Snapshot | None,
+    published: Published,
+    epoch: int,
+    now: datetime,
+    subject: Subject,
+    valid: Validity | None = None,
 ) -> tuple[Stamp, datetime | None]:
-    """The stamp of a view and the instant until which it holds. A kiosk without a member has version 0."""
+    """The stamp of a view and the instant until which it holds. A kiosk without a member has version 0.
+
+    `valid` is `validity_of` the same snapshot, where the caller has it.
+    """
     if snapshot is None:
         return Stamp(epoch, 0, published.revision, _EPOCH), None
-    valid = validity(snapshot.account, snapshot.recorded_at, now, published.programme)
+    valid = valid or validity_of(snapshot, published, now)
     valid_from, valid_until = valid.valid_from, valid.valid_until
     if isinstance(subject, ReceiptSubject):
         if now >= subject.live_until:

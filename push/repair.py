@@ -37,11 +37,14 @@ class Repair:
         """Turn for ever."""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            self._hub.tick()
             try:
+                self._hub.tick()
                 await self.turn()
             except (DBAPIError, OSError, PoolTimeout) as error:
-                _log.warning("repair_failed", error=str(error).splitlines()[0])
+                _log.warning("repair_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            except Exception as error:
+                # A lane that died would leave every screen to luck; one bad turn must not end it.
+                _log.error("repair_failed", exc_info=error)
 
     async def turn(self) -> None:
         """One comparison of everything shown here with the database."""

@@ -35,6 +35,18 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def stand(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Standing:
+    """The latest one is kept: a fan-out asks for the same standing once for each surface."""
+    global _latest
+    if _latest is None or _latest[:2] != (id(snapshot), id(published)) or _latest[2:4] != (now, locale):
+        _latest = (id(snapshot), id(published), now, locale, snapshot, _stand(snapshot, published, now, locale))
+    return _latest[5]
+
+
+_latest: tuple[int, int, datetime, str, Snapshot, Standing] | None = None
+"""By identity: the snapshot is kept with it, so that its id is not given to another meanwhile."""
+
+
+def _stand(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Standing:
     programme, w = published.programme, words(locale)
     account = settle(snapshot.account, now, programme).account
     return Standing(

@@ -72,7 +72,8 @@ def validity(account: Account, recorded_at: datetime, now: datetime, programme: 
 
 
 def _next(account: Account) -> tuple[datetime, Hold | None, Lot | None] | None:
-    """What falls due next; a hold before a lot of the same instant, so that its points lapse with their lot."""
+    """What falls due next. A hold comes before a lot of the same instant: one order, so that a replay writes the same
+    entries. (Its points get the grace either way: at that instant their lot's date has passed.)"""
     return min(_ahead(account), key=lambda due: (due[0], due[1] is None), default=None)
 
 
