@@ -180,7 +180,9 @@ class _Round:
         by_member: dict[int, dict[int, Purchase]] = {}
         for (member, version), purchase in purchases.items():
             by_member.setdefault(member, {})[version] = purchase
-        states = {m: State(m, row.version, accounts[m], by_member.get(m, {}), row.recorded_at) for m, row in locked.items()}
+        states = {
+            m: State(m, row.version, accounts[m], by_member.get(m, {}), row.recorded_at) for m, row in locked.items()
+        }
         return cls(pipeline, submissions, members, states, owners, now)
 
     async def settle(self, connection: AsyncConnection) -> tuple[list[Answer | ChorusError], list[Committed]]:

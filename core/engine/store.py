@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -102,17 +103,19 @@ class Batch:
                 self._rows["lot"].append((member, self.currency, lot.no, lot.remaining))
 
     async def write(self, connection: AsyncConnection) -> None:
-        """Put everything down. Claims first and members next, as the lock order has it; both are locked already."""
-        if self._refused:
-            await connection.execute(_UNCLAIM, _columns(("source", "id"), self._refused))
-        if self._answered:
-            await connection.execute(
-                _ANSWER, _columns(("source", "id", "member", "version", "changed"), self._answered)
-            )
+        """Put everything down, in one statement of many parts: a batch's cost is mostly its round trips.
+
+        The parts see the tables as they were before all of them, so none may depend on another: the end of a hold that
+        was opened in the same batch comes in a statement of its own.
+        """
+        self._rows["unclaim"] = self._refused
+        self._rows["answer"] = self._answered
         self._rows["purchase"] = [(*key, record) for key, record in self._purchases.items()]
-        for table, (statement, names) in _WRITES.items():
-            if rows := self._rows.get(table):
-                await connection.execute(statement, _columns(names, rows))
+        for statement in (_PARTS, _PARTS_AFTER):
+            present = tuple(name for name in statement if self._rows.get(name))
+            if present:
+                columns = [_columns(name, self._rows[name]) for name in present]
+                await connection.execute(_statement(present), {k: v for part in columns for k, v in part.items()})
 
 
 async def give_identifiers(
@@ -127,26 +130,36 @@ async def give_identifiers(
     return {Identifier(kind, value) for kind, value in given}
 
 
-def _columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+class _Part(msgspec.Struct, frozen=True):
+    """A statement over `{rows}`: its columns, each an array of the given type, unnested side by side."""
+
+    template: str
+    columns: dict[str, str]
+
+    def sql(self, name: str) -> str:
+        arrays = ", ".join(f"CAST(:{name}_{column} AS {kind}[])" for column, kind in self.columns.items())
+        names = ", ".join(self.columns)
+        return self.template.format(rows=f"unnest({arrays}) AS new ({names})", names=names)
 
 
-def _bulk(template: str, **columns: str) -> tuple[TextClause, tuple[str, ...]]:
-    """A statement over `{rows}`: the columns, each an array of the given type, unnested side by side."""
-    arrays = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
-    names = ", ".join(columns)
-    return text(template.format(rows=f"unnest({arrays}) AS new ({names})", names=names)), tuple(columns)
+def _part(template: str, **columns: str) -> _Part:
+    return _Part(template, columns)
 
 
-_UNCLAIM, _ = _bulk(
-    "DELETE FROM claim USING {rows} WHERE claim.source = new.source AND claim.id = new.id", source="text", id="text"
-)
+def _columns(name: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """The parameters of one part."""
+    names = _ALL_PARTS[name].columns
+    return {f"{name}_{column}": list(values) for column, values in zip(names, zip(*rows, strict=True), strict=True)}
 
-_ANSWER, _ = _bulk(
-    """UPDATE claim SET member_id = new.member, version = new.version, changed = new.changed FROM {rows}
-        WHERE claim.source = new.source AND claim.id = new.id""",
-    source="text", id="text", member="bigint", version="bigint", changed="boolean",
-)  # fmt: skip
+
+@cache
+def _statement(present: tuple[str, ...]) -> TextClause:
+    """One statement for the parts that have rows. There are a dozen common sets of them, each prepared once."""
+    if len(present) == 1:
+        return text(_ALL_PARTS[present[0]].sql(present[0]))
+    parts = ", ".join(f"{name}_part AS ({_ALL_PARTS[name].sql(name)})" for name in present)
+    return text(f"WITH {parts} SELECT 1")
+
 
 _ACCOUNT = {
     "member_id": "bigint",
@@ -159,71 +172,85 @@ _ACCOUNT = {
     "next_due": "timestamptz",
 }
 
-_WRITES: dict[str, tuple[TextClause, tuple[str, ...]]] = {
-    "new_member": _bulk(
+_PARTS: dict[str, _Part] = {
+    "unclaim": _part(
+        "DELETE FROM claim USING {rows} WHERE claim.source = new.source AND claim.id = new.id",
+        source="text", id="text",
+    ),
+    "answer": _part(
+        """UPDATE claim SET member_id = new.member, version = new.version, changed = new.changed FROM {rows}
+            WHERE claim.source = new.source AND claim.id = new.id""",
+        source="text", id="text", member="bigint", version="bigint", changed="boolean",
+    ),
+    "new_member": _part(
         "INSERT INTO member ({names}) SELECT * FROM {rows}", id="bigint", version="bigint", recorded_at="timestamptz"
     ),
-    "member": _bulk(
+    "member": _part(
         """UPDATE member SET version = new.version, recorded_at = new.recorded_at FROM {rows}
             WHERE member.id = new.id""",
         id="bigint", version="bigint", recorded_at="timestamptz",
     ),
-    "profile": _bulk(
+    "profile": _part(
         "INSERT INTO profile ({names}) SELECT * FROM {rows}",
         member_id="bigint", code="text", display_name="text", locale="text",
     ),
-    "new_account": _bulk("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
-    "account": _bulk(
+    "new_account": _part("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
+    "account": _part(
         """UPDATE account SET available = new.available, held = new.held, debt = new.debt,
                   lots_made = new.lots_made, qualifying = new.qualifying, next_due = new.next_due FROM {rows}
             WHERE account.member_id = new.member_id AND account.currency = new.currency""",
         **_ACCOUNT,
     ),
-    "entry": _bulk(
+    "entry": _part(
         "INSERT INTO entry ({names}) SELECT * FROM {rows}",
         member_id="bigint", version="bigint", no="smallint", kind="text", occurred_at="timestamptz",
         recorded_at="timestamptz", programme="integer", source="text", place="text", reverses="bigint",
     ),
-    "posting": _bulk(
+    "posting": _part(
         "INSERT INTO posting ({names}) SELECT * FROM {rows}",
         member_id="bigint", version="bigint", entry_no="smallint", no="smallint", account="text", currency="text",
         amount="bigint", lot="integer",
     ),
-    "new_lot": _bulk(
+    "new_lot": _part(
         "INSERT INTO lot ({names}) SELECT * FROM {rows}",
         member_id="bigint", currency="text", no="integer", origin="bigint", earned_at="timestamptz",
         expires_at="timestamptz", amount="bigint", remaining="bigint",
     ),
-    "lot": _bulk(
+    "lot": _part(
         """UPDATE lot SET remaining = new.remaining FROM {rows}
             WHERE lot.member_id = new.member_id AND lot.currency = new.currency AND lot.no = new.no""",
         member_id="bigint", currency="text", no="integer", remaining="bigint",
     ),
-    "new_hold": _bulk(
+    "new_hold": _part(
         "INSERT INTO hold ({names}, state) SELECT *, 'open' FROM {rows}",
         member_id="bigint", no="bigint", currency="text", reward="text", points="bigint", opened_at="timestamptz",
         expires_at="timestamptz", takings="jsonb",
     ),
-    "hold_end": _bulk(
-        """UPDATE hold SET state = new.state, resolved_version = new.version FROM {rows}
-            WHERE hold.member_id = new.member_id AND hold.no = new.no AND hold.state = 'open'""",
-        member_id="bigint", no="bigint", state="text", version="bigint",
-    ),
-    "purchase": _bulk(
+    "purchase": _part(
         """INSERT INTO purchase ({names}) SELECT * FROM {rows}
            ON CONFLICT (member_id, version) DO UPDATE SET record = excluded.record""",
         member_id="bigint", version="bigint", record="jsonb",
     ),
-    "member_version": _bulk(
+    "member_version": _part(
         "INSERT INTO member_version ({names}) SELECT * FROM {rows}",
         member_id="bigint", version="bigint", command="text", entries="smallint", recorded_at="timestamptz",
         change="jsonb",
     ),
-    "outbox": _bulk(
+    "outbox": _part(
         "INSERT INTO outbox ({names}) SELECT * FROM {rows}",
         member_id="bigint", version="bigint", kind="text", payload="jsonb", recorded_at="timestamptz",
     ),
 }  # fmt: skip
+
+_PARTS_AFTER: dict[str, _Part] = {
+    "hold_end": _part(
+        """UPDATE hold SET state = new.state, resolved_version = new.version FROM {rows}
+            WHERE hold.member_id = new.member_id AND hold.no = new.no AND hold.state = 'open'""",
+        member_id="bigint", no="bigint", state="text", version="bigint",
+    ),
+}  # fmt: skip
+
+_ALL_PARTS = _PARTS | _PARTS_AFTER
 
 _GIVE_IDENTIFIERS = text(
     """INSERT INTO identifier (kind, value, member_id, linked_at)
