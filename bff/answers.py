@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import Response
+from litestar import MediaType, Response
 
 from bff.bodies import TierAnswer
 from bff.services import Services
@@ -56,9 +56,10 @@ def tier_answer(services: Services, change: Change, locale: str) -> TierAnswer:
 
 def reply(answer: Answer, body: msgspec.Struct, *, created: bool = True) -> Response[Any]:
     """201 for the first answer, 200 with `Idempotency-Hit` for a replay."""
+    encoded = msgspec.json.encode(body)
     if answer.replay:
-        return Response(body, status_code=200, headers=HIT)
-    return Response(body, status_code=201 if created else 200)
+        return Response(encoded, status_code=200, headers=HIT, media_type=MediaType.JSON)
+    return Response(encoded, status_code=201 if created else 200, media_type=MediaType.JSON)
 
 
 def changed(answer: Answer) -> Change:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -17,11 +18,11 @@ from typing import Any
 
 import structlog
 from litestar import Litestar
-from litestar.config.compression import CompressionConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from prometheus_client import Histogram
 
 from bff import assets
 from bff.auth import Tokens
@@ -176,6 +177,9 @@ class Application:
     def __init__(self, services: Services) -> None:
         self._live = LiveApp(services)
         self._http = litestar_app(services)
+        # A request id names one request of one process: a random prefix, and a count.
+        self._prefix, self._count = secrets.token_hex(4), itertools.count(1)
+        self._measures: dict[tuple[str, str], Histogram] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket" and scope["path"] == "/live":
@@ -186,7 +190,7 @@ class Application:
             await self._http(scope, receive, send)
 
     async def _request(self, scope: Any, receive: Any, send: Any) -> None:
-        request_id = secrets.token_hex(8)
+        request_id = f"{self._prefix}{next(self._count):x}"
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = perf_counter(), 0
 
@@ -199,7 +203,11 @@ class Application:
 
         await self._http(scope, receive, sending)
         route = scope.get("path_template") or "other"
-        REQUESTS.labels(route, str(status)).observe(perf_counter() - started)
+        key = (route, str(status))
+        measure = self._measures.get(key)
+        if measure is None:
+            measure = self._measures[key] = REQUESTS.labels(*key)
+        measure.observe(perf_counter() - started)
 
 
 def litestar_app(services: Services) -> Litestar:
@@ -222,7 +230,6 @@ def litestar_app(services: Services) -> Litestar:
         exception_handlers=HANDLERS,
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Chorus",

@@ -90,6 +90,7 @@ async def work(settings: Settings, roles: frozenset[str], listen: int | None, re
             log_config=None,
             lifespan="on",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             backlog=2048,
         )

@@ -84,9 +84,9 @@ class Lane:
         self._waiting.extendleft(reversed(again))
         return batch
 
-    async def _commit(self, batch: list[Submission]) -> None:
+    async def _commit(self, batch: list[Submission], attempt: int | None = None) -> None:
         """Commit a batch, through the database's absences; what nobody foresaw is tried one by one."""
-        attempt = secrets.randbits(62)
+        attempt = secrets.randbits(62) if attempt is None else attempt
         deadline = asyncio.get_running_loop().time() + RETRY_SECONDS
         pause = 0.05
         while True:
@@ -95,7 +95,7 @@ class Lane:
                 return
             except (DBAPIError, OSError, PoolTimeout) as error:
                 if not _may_pass(error):
-                    await self._isolate(batch, error)
+                    await self._isolate(batch, error, attempt)
                     return
                 if asyncio.get_running_loop().time() + pause > deadline:
                     _log.error("database_away", commands=len(batch), error=_line(error))
@@ -106,7 +106,7 @@ class Lane:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
             except Exception as error:
-                await self._isolate(batch, error)
+                await self._isolate(batch, error, attempt)
                 return
 
     async def _attempt(self, batch: list[Submission], attempt: int) -> None:
@@ -117,13 +117,14 @@ class Lane:
         self._listener(outcome.committed, perf_counter() - started)
         _settle(batch, outcome)
 
-    async def _isolate(self, batch: list[Submission], error: BaseException) -> None:
+    async def _isolate(self, batch: list[Submission], error: BaseException, attempt: int) -> None:
+        """One by one, under the same attempt: a COMMIT of which nobody heard is still recognised as ours."""
         if len(batch) == 1:
             _log.error("command_failed", command=type(batch[0].command).__name__, exc_info=error)
             _refuse(batch, error)
             return
         for submission in batch:
-            await self._commit([submission])
+            await self._commit([submission], attempt)
 
 
 def _settle(batch: list[Submission], outcome: Outcome) -> None:

@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pgbench_threads: int = 2
 
     http_seconds: float = 8.0
-    http_connections: int = 64
+    http_connections: int = 256
 
     watched: int = 1_000
     """Members of the crowd; each has a socket of every surface, so 5,000 sockets in all."""
