@@ -8,6 +8,7 @@ acknowledged is lost, and nothing waiting is dropped without an answer.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -94,6 +95,9 @@ async def work(settings: Settings, roles: frozenset[str], listen: int | None, re
             timeout_graceful_shutdown=GRACE_SECONDS,
             backlog=2048,
         )
+        # What is loaded now stays: the collector need not walk it while a purchase waits, nor look up so often.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         await Server(config, services, ready).serve([socket.socket(fileno=listen)])
 
 

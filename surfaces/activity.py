@@ -8,8 +8,9 @@ of a list always add up to the balance.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from core.programme.document import Programme, Published, text_in
+from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Change
 from surfaces import masking
 from surfaces.standing import points_text
@@ -22,8 +23,14 @@ MAX_CAUSES = 10
 
 def activity(changes: Iterable[Change], published: Published, locale: str) -> tuple[Activity, ...]:
     """Rows for `changes` in their order; linking a sign-in detail moves nothing and has none."""
-    programme, w = published.programme, words(locale)
-    return tuple(row for change in changes for row in _rows(change, programme, w))
+    key = published.programme.key
+    return tuple(row for change in changes for row in _kept_rows(change, key, locale))
+
+
+@lru_cache(maxsize=16384)
+def _kept_rows(change: Change, key: ProgrammeKey, locale: str) -> tuple[Activity, ...]:
+    """A change never changes, and the same twenty are drawn again and again, on two surfaces, at every new version."""
+    return tuple(_rows(change, key.programme, words(locale)))
 
 
 def causes(changes: Iterable[Change], published: Published, locale: str, *, public: bool = False) -> tuple[Cause, ...]:

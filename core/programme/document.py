@@ -135,6 +135,10 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
         return ZoneInfo(self.zone)
 
     @cached_property
+    def key(self) -> ProgrammeKey:
+        return ProgrammeKey(self)
+
+    @cached_property
     def rates(self) -> dict[str, Fraction]:
         """Points for one minor unit of money, by channel."""
         per_unit = self.earn.rate / 10 ** MINOR_DIGITS[self.money]
@@ -151,6 +155,15 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
     @cached_property
     def products_by_sku(self) -> dict[str, Product]:
         return {product.sku: product for product in self.products}
+
+
+class ProgrammeKey:
+    """Stands for one programme in a cache: equal to itself alone, for a document has no hash."""
+
+    __slots__ = ("programme",)
+
+    def __init__(self, programme: Programme) -> None:
+        self.programme = programme
 
 
 class Published(msgspec.Struct, frozen=True):
