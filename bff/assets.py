@@ -1,7 +1,7 @@
 """The static files of the pages, under an address that names their content.
 
-`/static/<version>/...` may be kept for ever by any cache, because a changed file changes the version and so the address of
-them all; a deploy never mixes an old module with a new page.
+`/static/<version>/...` may be kept for ever by any cache, because a changed file changes the version and so the
+address of them all; a deploy never mixes an old module with a new page.
 """
 
 from __future__ import annotations

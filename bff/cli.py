@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff import supervisor
 from bff.auth import SCOPES, Principal, Tokens
-from bff.console import Progress, say
+from bff.console import Progress, in_words, say
 from core import devices, read
 from core.clock import system_clock
 from core.database import connect, migrate
@@ -142,9 +142,7 @@ def verify(as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(report).decode())
     else:
-        for finding in report.findings:
-            print(finding)
-        print(report)
+        print(in_words(report))
     if not report.clean:
         sys.exit(1)
 

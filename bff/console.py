@@ -11,11 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from core.verify import Report
+
 PLAIN_EVERY_SECONDS = 5.0
 
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def in_words(report: Report) -> str:
+    """What `chorus verify` found, for a person: a line for each finding, then the sum."""
+    findings = [f"member {one.member}: {one.kind}: {one.detail}" for one in report.findings]
+    if report.found > len(findings):
+        findings.append(f"and {report.found - len(findings)} more")
+    verdict = "everything holds" if report.clean else f"{report.found} things do not hold"
+    counted = f"{report.members} members, {report.versions} versions, {report.entries} entries, {report.lots} lots"
+    return "\n".join([*findings, f"{verdict}: {counted}, replayed in {report.seconds:.1f} s"])
 
 
 class Progress:

@@ -87,6 +87,7 @@ async def running(
         for one in committed:
             hub.hear(one.change, one.account, committed_at)
         if committed:
+            hub.flush()
             bus.tell(committed, committed_at)
             BATCH_SIZE.observe(len(committed))
         COMMIT_SECONDS.observe(seconds)

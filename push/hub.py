@@ -219,9 +219,10 @@ class Hub:
         self._dirty[topic.member] = topic
         if not self._flushing:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Show now what was heard in this turn of the loop, instead of at the next."""
         self._flushing = False
         dirty, self._dirty = self._dirty, {}
         for topic in dirty.values():
@@ -397,4 +398,4 @@ def _subject_key(subject: Subject) -> object:
     """What tells two subjects apart among one member's sockets."""
     if isinstance(subject, ReceiptSubject):
         return subject.purchase.version
-    return subject.session.device if isinstance(subject, KioskSubject) else None
+    return (subject.session.device, subject.session.session) if isinstance(subject, KioskSubject) else None

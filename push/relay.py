@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core import outbox
 from core.clock import Clock
+from core.engine import load
 from core.metrics import RELAY_LAG, RELAYED
 from core.outbox import Fact
 from push.bus import Bus
@@ -43,6 +44,7 @@ _log = structlog.get_logger("push.relay")
 class Relay:
     def __init__(self, database: AsyncEngine, bus: Bus, clock: Clock) -> None:
         self._database, self._bus, self._clock = database, bus, clock
+        self._epoch = 0
 
     async def run(self) -> None:
         """Relay for ever, whenever this process is the one; a failure is tried again shortly."""
@@ -52,8 +54,7 @@ class Relay:
                     while not await outbox.become_relay(connection):
                         await connection.rollback()
                         await asyncio.sleep(AGAIN_SECONDS)
-                    await connection.commit()
-                    stream = await self._stream()
+                    stream = await self.begin(connection)
                     while True:
                         if await self.turn(connection, stream) < AT_ONCE:
                             await asyncio.sleep(PAUSE_SECONDS)
@@ -61,13 +62,20 @@ class Relay:
                 _log.warning("relay_failed", error=(str(error) or type(error).__name__).splitlines()[0])
                 await asyncio.sleep(AGAIN_SECONDS)
 
+    async def begin(self, connection: AsyncConnection) -> JetStreamContext:
+        """What every turn needs: the stream, and the lineage whose facts these are."""
+        self._epoch = await load.epoch(connection)
+        await connection.commit()
+        return await self._stream()
+
     async def turn(self, connection: AsyncConnection, stream: JetStreamContext) -> int:
         """Move the oldest facts; returns how many."""
         facts = await outbox.oldest(connection, AT_ONCE)
         RELAY_LAG.set((self._clock() - facts[0].recorded_at).total_seconds() if facts else 0)
         if facts:
             for part in _parts(facts):
-                message_id = f"{part[0].id}-{part[-1].id}"
+                # With the epoch, because a restored database gives its ids out again, to other facts.
+                message_id = f"{self._epoch}:{part[0].id}-{part[-1].id}"
                 await stream.publish(SUBJECT, _message(part), timeout=30, headers={"Nats-Msg-Id": message_id})
             await outbox.delete(connection, [fact.id for fact in facts])
             RELAYED.inc(len(facts))

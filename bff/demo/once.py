@@ -29,6 +29,7 @@ from core.verify import Report, verify
 SURFACES = ("app", "web", "kiosk", "receipt", "wallet")
 SETTLE_SECONDS = 15.0
 """How long after the last answer every screen may take to show the truth; what is missing then is a mismatch."""
+LOOK_AGAIN_SECONDS = 0.25
 TOUCH_SECONDS = 15.0
 LIFETIME = timedelta(hours=2)
 
@@ -164,9 +165,10 @@ class Once:
 
     async def _settle(self) -> None:
         """Give the last frames their time; ends as soon as every screen is right."""
-        deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
-        while await self._wrong() and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.1)
+        for _ in range(int(SETTLE_SECONDS / LOOK_AGAIN_SECONDS)):
+            if not await self._wrong():
+                return
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _wrong(self) -> list[Screen]:
         truth = await read.snapshots(self._database, {screen.member for screen in self._screens})

@@ -22,7 +22,7 @@ import msgspec
 import nats
 
 from bff.auth import Principal, Tokens
-from bff.console import Progress, say
+from bff.console import Progress, in_words, say
 from bff.demo.log import sales
 from bff.demo.once import Once, OnceResult
 from bff.demo.player import Player
@@ -156,4 +156,4 @@ def _print(result: OnceResult) -> None:
             f"{name:8} {surface.frames:6} frames  p50 {surface.p50_ms:7.1f} ms  p99 {surface.p99_ms:7.1f} ms  "
             f"max {surface.max_ms:7.1f} ms  mismatches {surface.mismatches}"
         )
-    print(result.verify)
+    print(in_words(result.verify))
