@@ -11,6 +11,9 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from bff.auth import SESSION_COOKIE, Principal, same_origin
 from bff.services import Services
 from core.errors import ChorusError, NotAllowed, NotFound, Unauthenticated
@@ -51,7 +54,7 @@ class LiveApp:
             # The client may come back: what failed here (a database that is away) is not its fault.
             wait = Refused(Close.OVERLOADED, "come back shortly", error="unavailable", wait=COMING_BACK_SECONDS)
             await _farewell(send, wait)
-            if not isinstance(failure, ChorusError | OSError):
+            if not isinstance(failure, ChorusError | DBAPIError | PoolTimeout | OSError):
                 raise
         finally:
             if socket is not None:

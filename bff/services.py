@@ -97,14 +97,10 @@ class Services:
         return f"{self.settings.public_url}/r/{self.tokens.receipt_token(member, version)}"
 
     def stamp(self, answer: Answer) -> dict[str, Any]:
-        """The stamp fields of an answer: what the member was at that version."""
-        change = answer.change
-        return {
-            "epoch": answer.epoch,
-            "version": answer.version,
-            "programme": change.programme if change else self.book.revision,
-            "valid_from": change.recorded_at if change else self.clock(),
-        }
+        """The stamp fields of an answer that made a version: what the member was at it."""
+        assert answer.change is not None
+        stamp = Stamp(answer.epoch, answer.version, answer.change.programme, answer.change.recorded_at)
+        return stamp_fields(stamp)
 
 
 Given = NamedDependency[Services]
