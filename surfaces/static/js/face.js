@@ -74,6 +74,7 @@ export function liveFace(root, options) {
   const gains = /** @type {HTMLElement[]} */ ([...root.querySelectorAll("[data-gain]")]);
   let gainTimer = 0;
   let chipTimer = 0;
+  let caught = 0;
   let toastTimer = 0;
   let gainText = /** @type {{points: number, signed: string, gain: boolean} | null} */ (null);
   let state = "connecting";
@@ -125,7 +126,7 @@ export function liveFace(root, options) {
     if (next) balance = next;
     if (another) forget();
     else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
-    if (info.caughtUp) caughtUp(info.missed + 1);
+    if (info.caughtUp) caught = info.missed + 1;
     options.onState?.(frame, info);
   }
 
@@ -173,6 +174,9 @@ export function liveFace(root, options) {
     clearTimeout(chipTimer);
     const look = connectionLook(state, words);
     setChip(chip, look.shape, look.text, look.tone);
+    /* The state that was missed is drawn just before the connection is told to be live. */
+    if (state === "live" && caught) caughtUp(caught);
+    caught = 0;
     showGain();
     for (const el of root.querySelectorAll("[data-redeem],[data-cancel],[data-needs-live]"))
       el.toggleAttribute("disabled", down);

@@ -46,7 +46,8 @@ export function count(el, to, write, ms) {
     running.delete(finish);
   };
   const step = (/** @type {number} */ at) => {
-    const t = Math.min(1, (at - start) / ms);
+    /* A frame's time may lie before the call that asked for it: no count starts backwards. */
+    const t = Math.min(1, Math.max(0, at - start) / ms);
     if (t >= 1) return finish();
     counter.shown = Math.round(from + (to - from) * ease(t));
     el.textContent = write(counter.shown);

@@ -1,0 +1,234 @@
+"""One browser and one whole demo for all tests of this folder: real servers, a real uvicorn, a real replay.
+
+Every page a test opens is watched. A request to anywhere else, an error on the console (which is where a breach of the
+Content-Security-Policy is told), an exception of a script: whatever a test did not say it expects fails it at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from datetime import date as DateOf
+from io import BytesIO
+from typing import Any
+
+import nats
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
+
+from bff.demo.control import Control, ReplayRemote, Status
+from bff.demo.log import Sale, sales
+from bff.demo.player import Player
+from bff.demo.till import Tills
+from core.embedded import Endpoints
+from core.programme.validation import default_document, parse
+from push.bus import nats_options
+from tests.bff.house import House, Shopper, opened, until
+from tests.browser.chromium import ARGUMENTS, executable
+from tests.conftest import SettableClock, copy_of
+
+PATIENCE_MS = 10_000
+"""How long a page may take to show what a test waits for; nothing ever takes so long when it works."""
+CUSTOMERS = 40
+"""Of the log's 2,357: enough for a replay that has a sale every few days."""
+
+_WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  const rows = document.querySelector("[data-each=activity]");
+  const makesRoom = (node) => Boolean(node && rows &&
+    (rows.contains(node) || rows.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING));
+  for (const { value, hadRecentInput, sources } of list.getEntries())
+    if (!hadRecentInput)
+      window.shifts.push({
+        value,
+        nodes: sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "a node that is gone"),
+        belowActivity: sources.every(({ node }) => makesRoom(node)),
+      });
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+class RunningClock(SettableClock):
+    """The real time, which a test may only put forward: what a browser measures against it is a real lag."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def forward(self, **by: float) -> datetime:
+        self._ahead += timedelta(**by)
+        return self()
+
+
+@dataclass
+class Visits:
+    """The pages a test opens, each in a profile of its own, and what went wrong in any of them."""
+
+    browser: Browser
+    url: str
+    faults: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    async def open(self, path: str, *, beside: Page | None = None, **how: Any) -> Page:
+        """A page at `path` whose fonts are there; in the profile of the page `beside`, whose files it need not fetch."""
+        page = await beside.context.new_page() if beside else await self.blank(**how)
+        await page.goto(f"{self.url}{path}")
+        await page.evaluate("document.fonts.ready.then(() => true)")
+        return page
+
+    async def blank(self, *, width: int = 1440, height: int = 900, **how: Any) -> Page:
+        """A page that has not gone anywhere yet."""
+        context = await self.browser.new_context(viewport={"width": width, "height": height}, **how)
+        self.contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("request", self._asked)
+        context.on("console", self._said)
+        context.on("weberror", lambda fault: self.faults.append(f"exception: {fault.error}"))
+        context.on("page", self._opened)
+        await context.add_init_script(_WATCH_SHIFTS)
+        return await context.new_page()
+
+    def expect_fault(self, text: str) -> None:
+        """A fault that has `text` in it belongs to the test, and must come."""
+        self.expected.append(text)
+
+    def judge(self) -> None:
+        unforeseen = [fault for fault in self.faults if not any(text in fault for text in self.expected)]
+        assert not unforeseen
+        for text in self.expected:
+            assert any(text in fault for fault in self.faults), f"did not come: {text}"
+
+    def _opened(self, page: Page) -> None:
+        page.on("websocket", lambda socket: self._went(socket.url.replace("ws://", "http://", 1)))
+
+    def _asked(self, request: Request) -> None:
+        self._went(request.url)
+
+    def _went(self, url: str) -> None:
+        if not url.startswith((f"{self.url}/", "data:image/")):
+            self.faults.append(f"left the origin: {url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text}")
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="package")
+async def house(endpoints: Endpoints, template: str) -> AsyncIterator[House]:
+    """A demo's whole process; tests share it and make their own members."""
+    async with (
+        copy_of(endpoints, template) as database,
+        opened(database, endpoints, RunningClock(), roles=frozenset({"serve", "work"}), demo=True) as house,
+    ):
+        yield house
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A real player at work, and the wall's line to it."""
+
+    remote: ReplayRemote
+    sales: list[Sale]
+
+    @property
+    def status(self) -> Status:
+        """What it said last."""
+        assert self.remote.status is not None
+        return self.remote.status
+
+    def due(self, date: str) -> int:
+        """How many of its sales are rung up when `date` begins."""
+        day = (DateOf.fromisoformat(date) - DateOf.fromisoformat(self.status.first)).days
+        return sum(sale.day < day for sale in self.sales)
+
+
+@pytest.fixture(scope="package")
+async def replay(house: House, endpoints: Endpoints) -> AsyncIterator[Replay]:
+    """The demo's replay of some of the log's customers, paused before the shown member's first purchase."""
+    remote = house.services.replay
+    assert remote is not None
+    log = sales(parse(default_document()).tzinfo, house.clock())
+    chosen = set(sorted({sale.card for sale in log})[:CUSTOMERS])
+    client = await nats.connect(endpoints.nats_url, **nats_options(endpoints.nats_token))
+    async with Tills(house.url, house.services.tokens) as tills:
+        some = [sale for sale in log if sale.card in chosen]
+        player = Player(tills, some, client, lambda done, total: None)
+        await player.enrol(lambda done, total: None)
+        playing = asyncio.create_task(player.play())
+        await until(lambda: remote.status is not None, "the replay says where it is")
+        await remote.tell(Control(playing=False))
+        yield Replay(remote, some)
+        playing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await playing
+    await client.close()
+
+
+@pytest.fixture
+async def visits(browser: Browser, house: House) -> AsyncIterator[Visits]:
+    visits = Visits(browser, house.url)
+    yield visits
+    for context in visits.contexts:
+        with contextlib.suppress(Error):
+            await context.close()
+    visits.judge()
+
+
+@pytest.fixture
+async def regular(house: House) -> Shopper:
+    """A member with two purchases and points for three rewards, who is next heard of at version 4."""
+    who = await house.enrol()
+    await house.buy(who, total=105_000)
+    await house.buy(who)
+    return who
+
+
+async def settled(page: Page) -> None:
+    """Wait until nothing moves any more and the last frame is drawn."""
+    await page.evaluate(
+        """async () => {
+            await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+        }"""
+    )
+
+
+async def live(page: Page) -> None:
+    """Wait until the page, or every face of the wall, follows its member."""
+    await expect(page.locator("[data-conn-chip], [data-conn-sum]")).to_have_class(re.compile(r"\blive\b"))
+
+
+async def read_code(code: Locator) -> str:
+    """What a scanner reads off the QR code as it is drawn."""
+    picture = Image.open(BytesIO(await code.screenshot())).convert("RGB")
+    [found] = zxingcpp.read_barcodes(picture.resize((picture.width * 3, picture.height * 3)))
+    return found.text

@@ -1,0 +1,483 @@
+"""The members' pages and the kiosk in a browser, on real parts: signing in, languages, live numbers, loss, keys, axe."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from surfaces.wording import formats
+from tests.bff.house import House, Shopper, bearer
+from tests.browser.conftest import Replay, Visits, live, read_code, settled
+
+ROW_MAKES_ROOM = 0.05
+"""Of a page's shift score when a row enters at a list's top; 0.1 and less is called good."""
+BALANCE = '[data-number$="balance.points"]'
+
+
+def card_of(house: House, who: Shopper) -> str:
+    return f"/card?token={house.token('web', who.member)}"
+
+
+def phone_of(house: House, who: Shopper) -> str:
+    return f"/phone?token={house.token('app', who.member)}"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where each kind of page is for one member."""
+
+    wall: str
+    card: str
+    phone: str
+    bound: str
+    idle: str
+    receipt: str
+    signed_out: str = "/card"
+    error: str = "/r/not-a-receipt"
+
+
+@pytest.fixture
+async def addresses(house: House, regular: Shopper, replay: Replay) -> Addresses:
+    sale = await house.buy(regular)
+    return Addresses(
+        wall=f"/wall?member={regular.code}",
+        card=card_of(house, regular),
+        phone=phone_of(house, regular),
+        bound=f"/kiosk?token={await house.kiosk(regular)}",
+        idle=f"/kiosk?token={await house.kiosk()}",
+        receipt=sale["receipt"]["url"].removeprefix(house.url),
+    )
+
+
+# -- the watch itself ------------------------------------------------------------------------------------------------
+
+
+async def test_the_watch_sees_what_it_is_for(visits: Visits, house: House) -> None:
+    """An inline script, a request elsewhere, an exception, a shift: none of them could pass unseen in another test."""
+    visits.expect_fault("Content Security Policy")
+    visits.expect_fault("left the origin: http://localhost:")
+    visits.expect_fault("exception: thrown")
+    visits.expect_fault("status of 401")
+    page = await visits.open("/card")
+    async with page.expect_event("pageerror"):
+        await page.evaluate("setTimeout(() => { throw new Error('thrown') })")
+    await page.evaluate("""document.body.append(Object.assign(document.createElement("script"), { text: "1" }))""")
+    await page.evaluate("document.querySelector('h1').style.marginTop = '200px'")
+    await page.wait_for_function("window.shifts.length > 0")
+    await page.goto(house.url.replace("127.0.0.1", "localhost") + "/card")
+
+
+# -- signing in and languages ------------------------------------------------------------------------------------------
+
+
+async def test_a_sign_in_link_leaves_nothing_in_the_address(visits: Visits, house: House, regular: Shopper) -> None:
+    """The token becomes a cookie no script can read; a reload and the live socket go by it; without it, signed out."""
+    visits.expect_fault("status of 401")
+    page = await visits.open(card_of(house, regular))
+    assert page.url == f"{house.url}/card"
+    [cookie] = await page.context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("chorus_web", True, "Lax")
+    assert await page.evaluate("document.cookie") == ""
+    await live(page)
+    await page.reload()
+    await live(page)
+    sale = await house.buy(regular)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+
+    await page.context.clear_cookies()
+    answer = await page.reload()
+    assert answer
+    assert answer.status == 401
+    await expect(page.locator("h1")).to_have_text("You are signed out")
+    assert formats.number(sale["balance"]) not in await page.locator("body").inner_text()
+
+
+async def test_the_language_links_change_the_page_and_what_arrives(
+    visits: Visits, house: House, addresses: Addresses, regular: Shopper
+) -> None:
+    """A language by its link, the page staying the same member's; what happens after comes in it, and it is kept."""
+    page = await visits.blank()
+    await page.clock.install()
+    hant, hans, english = ("zh-Hant", "點", "即時"), ("zh-Hans", "分", "实时"), ("en", "points", "Live")
+    for address, chosen in (
+        (addresses.card, (hant, hans, english)),
+        (addresses.phone, (hans,)),
+        (addresses.bound, (hant,)),
+    ):
+        await page.goto(f"{house.url}{address}")
+        for language, unit, word in chosen:
+            await page.locator(f"a[hreflang={language}]").click()
+            await expect(page.locator(f"html[lang={language}]")).to_have_count(1)
+            await expect(page.locator(f"a[hreflang={language}]")).to_have_attribute("aria-current", "true")
+            await expect(page.locator("[data-conn-chip]")).to_have_text(word)
+            sale = await house.buy(regular)
+            balance = formats.number(sale["balance"])
+            await expect(page.locator(BALANCE)).to_have_text(balance)
+            await expect(page.locator('[data-bind$="balance.unit"]')).to_have_text(unit)
+            await page.clock.fast_forward(1_000)
+            said = {
+                "zh-Hant": f"已加 {sale['earned']} 點，目前共 {balance} 點。",
+                "zh-Hans": f"已加 {sale['earned']} 分，当前共 {balance} 分。",
+                "en": f"{sale['earned']} points added. Balance {balance} points.",
+            }[language]
+            await expect(page.locator("#say")).to_have_text(said)
+    await page.locator("a[hreflang=zh-Hans]").click()
+    await expect(page.locator("html[lang=zh-Hans]")).to_have_count(1)
+    await page.goto(f"{house.url}/card")
+    await expect(page.locator("html[lang=zh-Hans]")).to_have_count(1)
+
+
+# -- each page ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_phone_shows_its_code_and_sets_a_reward_aside(visits: Visits, house: House, regular: Shopper) -> None:
+    """The code that a scanner reads is the member's; a reward is set aside and given back, the balance with it."""
+    page = await visits.open(phone_of(house, regular), width=375, height=812)
+    await live(page)
+    await page.locator("[data-code-open]").click()
+    assert await read_code(page.locator("[data-code] .qr")) == regular.code
+    await page.locator("[data-code-close]").click()
+    sale = await house.buy(regular)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+    await expect(page.locator("[data-toast]")).to_contain_text(f"{sale['earned']} points added.")
+    await page.locator("[data-redeem=off5]").click()
+    await expect(page.locator(".ticket")).to_have_count(1)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"] - 2_500))
+    await page.locator("[data-cancel]").click()
+    await expect(page.locator(".ticket")).to_have_count(0)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+
+
+async def test_a_kiosks_session_from_code_to_clearing(visits: Visits, house: House, regular: Shopper) -> None:
+    """A typed code opens it, the countdown runs, a touch extends it, and it clears, leaving nothing of the member."""
+    page = await visits.blank(width=768, height=1024)
+    await page.clock.install()
+    await page.goto(f"{house.url}/kiosk?token={await house.kiosk()}")
+    await live(page)
+
+    async def pass_seconds(seconds: int) -> None:
+        house.clock.forward(seconds=seconds)
+        await page.clock.fast_forward(seconds * 1000)
+
+    clears = page.locator("[data-clears]")
+    await page.keyboard.type(regular.code)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1:visible")).to_have_text("Welcome back, Ada")
+    balance = await page.locator(BALANCE).inner_text()
+    assert re.fullmatch(r"1\d,\d{3}", balance)
+    await expect(page.locator("[data-choose]")).to_be_focused()
+    await expect(clears).to_have_text(re.compile(r"clears in 4\d seconds\. Touch anywhere"))
+    await pass_seconds(30)
+    await expect(clears).to_have_text(re.compile(r"clears in (1[0-5]|\d) seconds?\."))
+    await page.locator("h1:visible").click()
+    await expect(clears).to_have_text(re.compile(r"clears in 4\d seconds\."))
+    await pass_seconds(30)
+    await expect(clears).to_have_text(re.compile(r"clears in (1[0-5]|\d) seconds?\."))
+    await expect(page.locator("h1:visible")).to_have_text("Welcome back, Ada")
+    await pass_seconds(16)
+    await expect(page.locator("h1:visible")).to_have_text("Scan your code")
+    left = await page.locator("body").evaluate("body => body.textContent + body.innerHTML")
+    assert "Ada" not in left
+    assert balance not in left
+    assert regular.code not in left
+
+
+async def test_a_kiosk_clears_itself_on_a_dead_network(visits: Visits, house: House, regular: Shopper) -> None:
+    """What a member leaves behind is gone in time, with no server to say so."""
+    page = await visits.blank(width=768, height=1024)
+    await page.clock.install()
+    await page.goto(f"{house.url}/kiosk?token={await house.kiosk(regular)}")
+    await live(page)
+    await page.context.set_offline(True)
+    await expect(page.locator("[data-conn-chip]")).to_have_text("Offline")
+    await expect(page.locator("[data-choose]")).to_be_disabled()
+    await expect(page.locator("h1:visible")).to_have_text("Welcome back, Ada")
+    await page.clock.fast_forward(46_000)
+    await expect(page.locator("h1:visible")).to_have_text("Scan your code")
+    assert "Ada" not in await page.locator("body").evaluate("body => body.textContent + body.innerHTML")
+
+
+async def test_a_kiosks_next_member_may_have_a_lower_version(visits: Visits, house: House, regular: Shopper) -> None:
+    """A new session's view wins over any version shown, and its number is not counted up from the last member's."""
+    token = await house.kiosk(regular)
+    page = await visits.open(f"/kiosk?token={token}", width=768, height=1024)
+    await live(page)
+    sale = await house.buy(regular)
+    await expect(page.locator(".gain")).to_have_text(f"+{sale['earned']} just now")
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+    grace = await house.enrol("Grace Hopper")
+    first = await house.buy(grace)
+    assert first["version"] < sale["version"]
+    await page.evaluate(_RECORD_NUMBERS)
+    await house.post("/kiosk/v1/session", {"code": grace.code}, bearer(token))
+    await expect(page.locator("h1:visible")).to_have_text("Welcome back, Grace")
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(first["balance"]))
+    assert await page.evaluate("window.numbers") == [formats.number(first["balance"])]
+    await expect(page.locator(".gain")).to_have_text("")
+    second = await house.buy(grace)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(second["balance"]))
+
+
+async def test_a_receipt_keeps_what_was_printed_and_a_live_balance(
+    visits: Visits, house: House, regular: Shopper
+) -> None:
+    """Points earned stay; the balance follows later sales; a return is noted; its QR opens the same receipt."""
+    sale = await house.buy(regular, total=4_200, quantity=2)
+    page = await visits.open(sale["receipt"]["url"].removeprefix(house.url), width=390, height=844)
+    await live(page)
+    assert await read_code(page.locator(".qr")) == sale["receipt"]["url"]
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+    later = await house.buy(regular)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(later["balance"]))
+    await expect(page.locator(".earn")).to_have_text(f"+{sale['earned']}")
+    await expect(page.locator('[data-bind="returned_note"]')).to_be_hidden()
+    await house.post(f"/pos/v1/purchases/{sale['purchase_id']}/returns", {"id": f"r{regular.member}"}, house.till)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(later["balance"] - sale["earned"]))
+    await expect(page.locator('[data-bind="returned_note"]')).to_have_text(
+        f"Returned since. {sale['earned']} points taken back."
+    )
+    await expect(page.locator(".earn")).to_have_text(f"+{sale['earned']}")
+
+
+async def test_what_cannot_be_shown_is_a_page_too(visits: Visits) -> None:
+    """A person is told in words, with the right status, and without a socket being tried."""
+    visits.expect_fault("status of 401")
+    visits.expect_fault("status of 404")
+    page = await visits.blank(width=375, height=812)
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    for path, status, title in (
+        ("/card", 401, "You are signed out"),
+        ("/card?token=x", 401, "You are signed out"),
+        ("/phone", 401, "You are signed out"),
+        ("/kiosk?token=x", 401, "You are signed out"),
+        ("/r/x", 404, "Nothing here"),
+        ("/wall?member=000000000000", 404, "Nothing here"),
+    ):
+        answer = await page.goto(f"{visits.url}{path}")
+        assert answer
+        assert answer.status == status, path
+        await expect(page.locator("h1")).to_have_text(title)
+    assert not sockets
+
+
+async def test_another_surfaces_token_opens_no_page(visits: Visits, house: House, regular: Shopper) -> None:
+    """A member's app token on the kiosk's address: 403, in words."""
+    visits.expect_fault("status of 403")
+    page = await visits.open(f"/kiosk?token={house.token('app', regular.member)}")
+    await expect(page.locator("h1")).to_have_text("Not yours to see")
+
+
+async def test_a_lost_network_is_told_and_caught_up(
+    visits: Visits, house: House, addresses: Addresses, regular: Shopper
+) -> None:
+    """The number stays, with its age, a word and a shape; nothing can be redeemed; what was missed comes after."""
+    card = await visits.open(addresses.card, width=375, height=812)
+    phone = await visits.open(addresses.phone, beside=card)
+    receipt = await visits.open(addresses.receipt, beside=card)
+    pages = ((card, 3), (phone, 3), (receipt, 0))
+    before = await card.locator(BALANCE).inner_text()
+    for page, offered in pages:
+        await live(page)
+        await expect(page.locator("[data-redeem]:visible:enabled")).to_have_count(offered)
+    await card.context.set_offline(True)
+    aged = r"as of \d\d:\d\d:\d\d"
+    for page, offered in pages:
+        chip = page.locator("[data-conn-chip]")
+        await expect(chip).to_have_text("Offline")
+        await expect(chip.locator("svg circle")).to_have_attribute("fill", "none")
+        await expect(page.locator("[data-gain]")).to_have_text(re.compile(f"^{aged}$"))
+        await expect(page.locator("#say")).to_have_text(re.compile(rf"^Connection lost\. Balance {aged}\.$"))
+        await expect(page.locator("[data-redeem]:visible:disabled")).to_have_count(offered)
+    sale = await house.buy(regular)
+    for page, _ in pages:
+        await expect(page.locator(BALANCE)).to_have_text(before)
+    await card.context.set_offline(False)
+    for page, offered in pages:
+        chip = page.locator("[data-conn-chip]")
+        await expect(chip).to_have_text("Caught up, 1 event")
+        await expect(chip.locator("svg path")).to_have_count(1)
+        await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+        await expect(page.locator("[data-redeem]:visible:enabled")).to_have_count(offered)
+
+
+# -- how it moves ------------------------------------------------------------------------------------------------------
+
+_RECORD_NUMBERS = f"""() => {{
+    window.numbers = [];
+    const el = document.querySelector('{BALANCE}');
+    new MutationObserver(() => window.numbers.push(el.textContent)).observe(
+        el, {{ childList: true, characterData: true, subtree: true }});
+}}"""
+
+
+async def test_less_motion_sets_the_number_at_once(
+    visits: Visits, house: House, addresses: Addresses, regular: Shopper
+) -> None:
+    """For a reader who asked for less motion the balance has one new value; for others it counts up to the same."""
+    calm = [await visits.open(addresses.card, reduced_motion="reduce")]
+    for address in (addresses.phone, addresses.bound, addresses.receipt):
+        calm.append(await visits.open(address, beside=calm[0]))
+    lively = await visits.open(addresses.card)
+    for page in (*calm, lively):
+        await live(page)
+        await page.evaluate(_RECORD_NUMBERS)
+    sale = await house.buy(regular)
+    final = formats.number(sale["balance"])
+    for page in (*calm, lively):
+        await expect(page.locator(BALANCE)).to_have_text(final)
+        assert not await page.evaluate("document.hidden")
+    for page in calm:
+        assert await page.evaluate("window.numbers") == [final], page.url
+    counted = await lively.evaluate("window.numbers")
+    assert len(counted) > 2
+    assert counted == sorted(counted)
+    assert counted[-1] == final
+
+
+@pytest.mark.parametrize("which", ["card", "phone", "bound", "receipt"])
+async def test_a_live_sale_moves_nothing_about(
+    visits: Visits, house: House, addresses: Addresses, regular: Shopper, which: str
+) -> None:
+    """From a sale to the end of its gain nothing shifts, but on card and phone what makes room for the new row."""
+    page = await visits.blank()
+    await page.clock.install()
+    await page.goto(f"{house.url}{getattr(addresses, which)}")
+    await live(page)
+    for width in (1440, 375):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.evaluate("document.fonts.ready.then(() => true)")
+        await settled(page)
+        await page.evaluate("window.shifts.length = 0")
+        sale = await house.buy(regular)
+        await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+        if which != "receipt":
+            await expect(page.locator(".gain")).to_contain_text(f"+{sale['earned']}")
+        await settled(page)
+        await page.clock.fast_forward(9_000)
+        await expect(page.locator("[data-gain]")).to_have_text("")
+        await settled(page)
+        shifts = await page.evaluate("window.shifts")
+        assert [shift for shift in shifts if not shift["belowActivity"]] == [], width
+        assert sum(shift["value"] for shift in shifts) < ROW_MAKES_ROOM
+        if which in ("bound", "receipt"):
+            assert not shifts
+
+
+# -- for everyone ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("which", "language"),
+    [
+        ("wall", "en"),
+        ("card", "zh-Hant"),
+        ("phone", "zh-Hans"),
+        ("bound", "zh-Hant"),
+        ("idle", "en"),
+        ("receipt", "zh-Hans"),
+        ("signed_out", "zh-Hant"),
+        ("error", "en"),
+    ],
+)
+async def test_a_page_is_for_everyone(
+    visits: Visits, house: House, addresses: Addresses, regular: Shopper, which: str, language: str
+) -> None:
+    """axe finds nothing, nothing scrolls sideways, and Tab reaches every control with a ring: light and dark, a desk's
+    width and a phone's, with a reward set aside."""
+    await house.hold(regular)
+    still = which in ("signed_out", "error")
+    if still:
+        visits.expect_fault("status of 40")
+    page = await visits.open(getattr(addresses, which), locale=language)
+    await expect(page.locator(f"html[lang={language}]")).to_have_count(1)
+    if not still:
+        await live(page)
+    for scheme, width in (("light", 1440), ("light", 375), ("dark", 375), ("dark", 1440)):
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size({"width": width, "height": 900})
+        await settled(page)
+        found = (await Axe().run(page)).response["violations"]
+        told = [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found]
+        assert not told, (scheme, width)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        if (scheme, width) in (("light", 1440), ("dark", 375)):
+            await tab_through(page)
+
+
+async def tab_through(page: Page) -> None:
+    """Every control that is shown is reached by Tab, in a ring of 2 px and more that stands out from its ground."""
+    controls: list[str] = await page.evaluate(_CONTROLS)
+    assert len(controls) >= 3
+    await page.evaluate("document.activeElement.blur()")
+    reached = set()
+    for _ in range(len(controls) + 2):
+        await page.keyboard.press("Tab")
+        at: dict[str, Any] | None = await page.evaluate(_FOCUSED)
+        if at is None:
+            continue
+        reached.add(at["name"])
+        assert at["style"] == "solid", at
+        assert at["width"] >= 2, at
+        assert at["contrast"] >= 3, at
+    assert reached == set(controls)
+
+
+async def test_axe_would_find_something(visits: Visits, addresses: Addresses) -> None:
+    """The same run finds a control without a name and a text too pale."""
+    page = await visits.open(addresses.card)
+    await page.evaluate("document.querySelector('[data-theme-toggle]').removeAttribute('aria-label')")
+    await page.evaluate("document.querySelector('h1').style.color = '#ccc'")
+    found = {fault["id"] for fault in (await Axe().run(page)).response["violations"]}
+    assert found == {"button-name", "color-contrast"}
+
+
+async def test_tab_would_miss_something(visits: Visits, addresses: Addresses) -> None:
+    """The same walk fails where a control cannot be reached, or shows no ring."""
+    page = await visits.open(addresses.card)
+    await live(page)
+    await page.evaluate("document.querySelector('[data-theme-toggle]').tabIndex = -1")
+    with pytest.raises(AssertionError):
+        await tab_through(page)
+    await page.evaluate("document.querySelector('[data-theme-toggle]').removeAttribute('tabindex')")
+    await tab_through(page)
+    await page.add_style_tag(content=":focus-visible { outline: none !important }")
+    with pytest.raises(AssertionError):
+        await tab_through(page)
+
+
+_CONTROLS = """() => {
+    const shown = [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")]
+        .filter((el) => el.checkVisibility() && !el.disabled);
+    shown.forEach((el, i) => { el.dataset.nth = `${i} ${el.tagName} ${el.className}`; });
+    return shown.map((el) => el.dataset.nth);
+}"""
+
+# The ring's colour against the nearest opaque ground under it, by WCAG's formula; a canvas turns any colour into bytes.
+_FOCUSED = """() => {
+    const el = document.activeElement;
+    if (!el || el === document.body) return null;
+    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const bytes = (colour) => {
+        pen.clearRect(0, 0, 1, 1);
+        pen.fillStyle = colour;
+        pen.fillRect(0, 0, 1, 1);
+        return [...pen.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => {
+        const [r, g, b] = bytes(colour).slice(0, 3).map((byte) => byte / 255)
+            .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const style = getComputedStyle(el);
+    let under = parseFloat(style.outlineOffset) < 0 ? el : el.parentElement;
+    while (under && bytes(getComputedStyle(under).backgroundColor)[3] < 255) under = under.parentElement;
+    const [a, b] = [light(style.outlineColor), light(getComputedStyle(under ?? document.body).backgroundColor)];
+    return { name: el.dataset.nth, style: style.outlineStyle, width: parseFloat(style.outlineWidth),
+             contrast: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) };
+}"""
