@@ -1,6 +1,7 @@
 """A view over HTTP: rendered from the newest snapshot, with its stamp and an ETag.
 
 The ETag is the hash of stamp, surface, locale and view schema, so a client that has it is answered 304 without a body.
+It is weak: two bodies of one tag differ in `as_of`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ async def show(
     now, published = services.clock(), services.book.current
     stamp, valid_until = render.stamp_of(snapshot, published, services.engine.epoch, now, subject)
     tag = etag(stamp, surface, locale, SCHEMA)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Language, Cookie"}
+    headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Language, Cookie"}
     if subject is None and tag in request.headers.get("if-none-match", ""):
         return Response(None, status_code=304, headers=headers)
     view = render.view(snapshot, published, now, surface, locale, subject)

@@ -106,7 +106,7 @@ async def copy_of(endpoints: Endpoints, template: str) -> AsyncIterator[Database
     try:
         yield Database(at_database(endpoints.database_url, name), at_database(endpoints.owner_url, name))
     finally:
-        await execute(endpoints.owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+        await _drop(endpoints.owner_url, name)
 
 
 @pytest.fixture
@@ -153,6 +153,16 @@ async def open_engine(database: Database, clock: SettableClock) -> AsyncIterator
     for pool, engine in opened:
         await engine.close()
         await pool.dispose()
+
+
+async def _drop(owner_url: str, name: str) -> None:
+    """Drop a database. While the server itself vacuums in it the owner may not end that process, so it is asked again."""
+    for _ in range(200):
+        try:
+            return await execute(owner_url, f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            await asyncio.sleep(0.05)
+    raise TimeoutError(f"{name} is still being vacuumed after ten seconds")
 
 
 def at_database(url: str, name: str) -> str:

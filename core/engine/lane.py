@@ -152,7 +152,7 @@ def _may_pass(error: Exception) -> bool:
     if error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None)
-    return state is None or state[:2] in ("08", "40", "53", "57")
+    return state is not None and state[:2] in ("08", "40", "53", "57")
 
 
 def _line(error: BaseException) -> str:

@@ -24,10 +24,10 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
-    Error,
     Locator,
     Page,
     Request,
+    WebError,
     async_playwright,
     expect,
 )
@@ -48,21 +48,29 @@ PATIENCE_MS = 10_000
 CUSTOMERS = 40
 """Of the log's 2,357: enough for a replay that has a sale every few days."""
 
-_WATCH_SHIFTS = """
-window.shifts = [];
-new PerformanceObserver((list) => {
+WATCH_SHIFTS = """
+window.realFrame = requestAnimationFrame.bind(window);
+const shifts = [];
+const keep = (entries) => {
   const rows = document.querySelector("[data-each=activity]");
   const makesRoom = (node) => Boolean(node && rows &&
     (rows.contains(node) || rows.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING));
-  for (const { value, hadRecentInput, sources } of list.getEntries())
+  for (const { value, hadRecentInput, sources } of entries)
     if (!hadRecentInput)
-      window.shifts.push({
+      shifts.push({
         value,
         nodes: sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "a node that is gone"),
         belowActivity: sources.every(({ node }) => makesRoom(node)),
       });
-}).observe({ type: "layout-shift", buffered: true });
+};
+const observer = new PerformanceObserver((list) => keep(list.getEntries()));
+observer.observe({ type: "layout-shift", buffered: true });
+window.takeShifts = () => {
+  keep(observer.takeRecords());
+  return shifts.splice(0);
+};
 """
+"""`takeShifts()` gives what moved without the reader's doing since it was last asked."""
 
 
 class RunningClock(SettableClock):
@@ -82,32 +90,63 @@ class RunningClock(SettableClock):
 
 @dataclass
 class Visits:
-    """The pages a test opens, each in a profile of its own, and what went wrong in any of them."""
+    """The pages a test opens, and what went wrong in any of them.
+
+    `profile` is shared by the tests, so that a page's files are fetched once, and has no cookies when a test begins.
+    """
 
     browser: Browser
+    profile: BrowserContext
     url: str
     faults: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
-    contexts: list[BrowserContext] = field(default_factory=list)
+    fresh: list[BrowserContext] = field(default_factory=list)
 
-    async def open(self, path: str, *, beside: Page | None = None, **how: Any) -> Page:
-        """A page at `path` whose fonts are there; in the profile of the page `beside`, whose files it need not fetch."""
-        page = await beside.context.new_page() if beside else await self.blank(**how)
-        await page.goto(f"{self.url}{path}")
-        await page.evaluate("document.fonts.ready.then(() => true)")
+    async def open(self, path: str, *, width: int = 1440, height: int = 900) -> Page:
+        """A page at `path`, in the shared profile."""
+        page = await self.profile.new_page()
+        await page.set_viewport_size({"width": width, "height": height})
+        await self.go(page, path)
+        return page
+
+    async def open_fresh(self, path: str, **how: Any) -> Page:
+        """A page at `path` in a profile of its own, for what a profile is asked for at its start."""
+        page = await self.blank(**how)
+        await self.go(page, path)
         return page
 
     async def blank(self, *, width: int = 1440, height: int = 900, **how: Any) -> Page:
-        """A page that has not gone anywhere yet."""
+        """A page that has not gone anywhere yet, in a profile of its own."""
         context = await self.browser.new_context(viewport={"width": width, "height": height}, **how)
-        self.contexts.append(context)
+        self.fresh.append(context)
+        await context.add_init_script(WATCH_SHIFTS)
+        self.watch(context)
+        return await context.new_page()
+
+    async def go(self, page: Page, path: str) -> None:
+        """Until the page is drawn with its fonts."""
+        await page.goto(f"{self.url}{path}")
+        await page.evaluate("document.fonts.ready.then(() => true)")
+
+    def watch(self, context: BrowserContext) -> None:
         context.set_default_timeout(PATIENCE_MS)
         context.on("request", self._asked)
         context.on("console", self._said)
-        context.on("weberror", lambda fault: self.faults.append(f"exception: {fault.error}"))
+        context.on("weberror", self._threw)
         context.on("page", self._opened)
-        await context.add_init_script(_WATCH_SHIFTS)
-        return await context.new_page()
+
+    async def leave(self) -> None:
+        """Close everything; the shared profile is as it was."""
+        for context in self.fresh:
+            await context.close()
+        for page in self.profile.pages:
+            await page.close()
+        await self.profile.set_offline(False)
+        await self.profile.clear_cookies()
+        self.profile.remove_listener("request", self._asked)
+        self.profile.remove_listener("console", self._said)
+        self.profile.remove_listener("weberror", self._threw)
+        self.profile.remove_listener("page", self._opened)
 
     def expect_fault(self, text: str) -> None:
         """A fault that has `text` in it belongs to the test, and must come."""
@@ -121,6 +160,9 @@ class Visits:
 
     def _opened(self, page: Page) -> None:
         page.on("websocket", lambda socket: self._went(socket.url.replace("ws://", "http://", 1)))
+
+    def _threw(self, fault: WebError) -> None:
+        self.faults.append(f"exception: {fault.error}")
 
     def _asked(self, request: Request) -> None:
         self._went(request.url)
@@ -193,13 +235,20 @@ async def replay(house: House, endpoints: Endpoints) -> AsyncIterator[Replay]:
     await client.close()
 
 
+@pytest.fixture(scope="package")
+async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context()
+    await context.add_init_script(WATCH_SHIFTS)
+    yield context
+    await context.close()
+
+
 @pytest.fixture
-async def visits(browser: Browser, house: House) -> AsyncIterator[Visits]:
-    visits = Visits(browser, house.url)
+async def visits(browser: Browser, profile: BrowserContext, house: House) -> AsyncIterator[Visits]:
+    visits = Visits(browser, profile, house.url)
+    visits.watch(profile)
     yield visits
-    for context in visits.contexts:
-        with contextlib.suppress(Error):
-            await context.close()
+    await visits.leave()
     visits.judge()
 
 
@@ -213,11 +262,11 @@ async def regular(house: House) -> Shopper:
 
 
 async def settled(page: Page) -> None:
-    """Wait until nothing moves any more and the last frame is drawn."""
+    """Wait until nothing moves any more and the last frame is drawn, whatever clock the page was given."""
     await page.evaluate(
         """async () => {
             await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
-            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            await new Promise((done) => realFrame(() => realFrame(done)));
         }"""
     )
 

@@ -28,9 +28,9 @@ async def shows(page: Page, points: int, version: int) -> None:
     await expect(page.locator("[data-sync]")).to_have_text("5/ 5")
 
 
-async def wall_of(visits: Visits, who: Shopper, **how: object) -> Page:
+async def wall_of(visits: Visits, who: Shopper) -> Page:
     """The wall of `who`, with all its faces live, and a mark that a reload would wipe off."""
-    page = await visits.open(f"/wall?member={who.code}", **how)
+    page = await visits.open(f"/wall?member={who.code}")
     await live(page)
     await expect(page.locator("[data-conn-sum]")).to_have_text("Live, 5 of 5")
     await page.evaluate("window.mark = 'not reloaded'")
@@ -207,9 +207,8 @@ async def test_the_transport_bar_moves_a_real_replay(visits: Visits, replay: Rep
 
 async def test_the_wall_fits_its_screen(visits: Visits, regular: Shopper, replay: Replay) -> None:
     """1440 x 900 without scrolling in any language, the transport bar and all five devices inside it and whole."""
-    page = await visits.blank()
     for language in LOCALES:
-        await page.goto(f"{visits.url}/wall?member={regular.code}&lang={language}")
+        page = await visits.open(f"/wall?member={regular.code}&lang={language}")
         await live(page)
         await settled(page)
         root = "document.documentElement"

@@ -282,7 +282,9 @@ export function connect(options) {
       document.removeEventListener("visibilitychange", onVisible);
       const dying = socket;
       socket = null;
-      dying?.close(1000);
+      /* A browser tells of a socket closed while it opens as an error on its console. */
+      if (dying?.readyState === WebSocket.CONNECTING) dying.onopen = () => dying.close(1000);
+      else dying?.close(1000);
     },
   };
 }
