@@ -43,7 +43,11 @@ async def show(
     now, published = services.clock(), services.book.current
     stamp, valid_until = render.stamp_of(snapshot, published, services.engine.epoch, now, subject)
     tag = etag(stamp, surface, locale, SCHEMA)
-    headers = {"ETag": f"W/{tag}", "Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Language, Cookie"}
+    headers = {
+        "ETag": f"W/{tag}",
+        "Cache-Control": "private, no-cache",
+        "Vary": "Authorization, Accept-Language, Cookie",
+    }
     if subject is None and tag in request.headers.get("if-none-match", ""):
         return Response(None, status_code=304, headers=headers)
     view = render.view(snapshot, published, now, surface, locale, subject)

@@ -55,13 +55,12 @@ const keep = (entries) => {
   const rows = document.querySelector("[data-each=activity]");
   const makesRoom = (node) => Boolean(node && rows &&
     (rows.contains(node) || rows.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING));
-  for (const { value, hadRecentInput, sources } of entries)
-    if (!hadRecentInput)
-      shifts.push({
-        value,
-        nodes: sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "a node that is gone"),
-        belowActivity: sources.every(({ node }) => makesRoom(node)),
-      });
+  for (const { value, sources } of entries)
+    shifts.push({
+      value,
+      nodes: sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "a node that is gone"),
+      belowActivity: sources.every(({ node }) => makesRoom(node)),
+    });
 };
 const observer = new PerformanceObserver((list) => keep(list.getEntries()));
 observer.observe({ type: "layout-shift", buffered: true });
@@ -70,7 +69,7 @@ window.takeShifts = () => {
   return shifts.splice(0);
 };
 """
-"""`takeShifts()` gives what moved without the reader's doing since it was last asked."""
+"""`takeShifts()` gives what moved since it was last asked, the reader's doing or not."""
 
 
 class RunningClock(SettableClock):

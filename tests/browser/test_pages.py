@@ -355,33 +355,34 @@ async def test_a_live_sale_moves_nothing_about(
     visits: Visits, house: House, addresses: Addresses, regular: Shopper
 ) -> None:
     """From a sale to the end of its gain nothing shifts, but on card and phone what makes room for the new row."""
-    card = await visits.blank()
-    await card.clock.install()
-    pages = {"card": card} | {which: await card.context.new_page() for which in ("phone", "bound", "receipt")}
-    for which, page in pages.items():
-        await visits.go(page, getattr(addresses, which))
-        await live(page)
-    for width in (1440, 375):
-        for page in pages.values():
+    first = await visits.blank()
+    await first.clock.install()
+    pages = []
+    for width in (375, 1440):
+        for which in ("card", "phone", "bound", "receipt"):
+            page = await first.context.new_page()
             await page.set_viewport_size({"width": width, "height": 900})
-            await settled(page)
-            await page.evaluate("window.takeShifts()")
-        sale = await house.buy(regular)
-        for which, page in pages.items():
-            await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
-            if which != "receipt":
-                await expect(page.locator(".gain")).to_contain_text(f"+{sale['earned']}")
-        for page in pages.values():
-            await settled(page)
-        await card.clock.fast_forward(9_000)
-        for which, page in pages.items():
-            await expect(page.locator("[data-gain]")).to_have_text("")
-            await settled(page)
-            shifts = await page.evaluate("window.takeShifts()")
-            assert [shift for shift in shifts if not shift["belowActivity"]] == [], (which, width)
-            assert sum(shift["value"] for shift in shifts) < ROW_MAKES_ROOM
-            if which in ("bound", "receipt"):
-                assert not shifts, (which, width)
+            await visits.go(page, getattr(addresses, which))
+            await live(page)
+            pages.append((which, width, page))
+    for _, _, page in pages:
+        await settled(page)
+        await page.evaluate("window.takeShifts()")
+    sale = await house.buy(regular)
+    for which, _, page in pages:
+        await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
+        if which != "receipt":
+            await expect(page.locator(".gain")).to_contain_text(f"+{sale['earned']}")
+        await settled(page)
+    await first.clock.fast_forward(9_000)
+    for which, width, page in pages:
+        await expect(page.locator("[data-gain]")).to_have_text("")
+        await settled(page)
+        shifts = await page.evaluate("window.takeShifts()")
+        assert [shift for shift in shifts if not shift["belowActivity"]] == [], (which, width)
+        assert sum(shift["value"] for shift in shifts) < ROW_MAKES_ROOM
+        if which in ("bound", "receipt"):
+            assert not shifts, (which, width)
 
 
 # -- for everyone ------------------------------------------------------------------------------------------------------
