@@ -261,7 +261,11 @@ async def regular(house: House) -> Shopper:
 
 
 async def settled(page: Page) -> None:
-    """Wait until nothing moves any more and the last frame is drawn, whatever clock the page was given."""
+    """Wait until nothing moves any more and the last frame is drawn, whatever clock the page was given.
+
+    A page behind another draws no frames for a while, so it is brought to the front.
+    """
+    await page.bring_to_front()
     await page.evaluate(
         """async () => {
             await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
