@@ -23,7 +23,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.clock import Clock
 from core.devices import KioskSession
 from core.ledger.account import Account
-from core.ledger.settle import Validity
 from core.metrics import COMMIT_TO_SCREEN, CONNECTIONS
 from core.programme.book import ProgrammeBook
 from core.snapshot import Change, Snapshot, advance
@@ -32,8 +31,8 @@ from push.reader import Reader
 from push.render import KioskSubject, ReceiptSubject, Subject
 from push.session import Close, Refused
 from push.socket import Socket
+from push.topic import Frame, Topic, Turn
 from surfaces.activity import causes
-from surfaces.etag import Stamp
 from surfaces.views import Cause
 
 _log = structlog.get_logger("push.hub")
@@ -44,45 +43,6 @@ _PUBLIC = frozenset({"kiosk", "receipt"})
 MAX_READS = 20
 """A version is told of only once it is durable, so a second read finds it, unless more came meanwhile. One that is still
 not there belongs to another database on the same bus, and must not keep this one reading for ever."""
-
-
-class Topic:
-    """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
-    the clock alone changes what one of them shows."""
-
-    __slots__ = ("committed_at", "heard", "member", "snapshot", "sockets", "valid_until")
-
-    def __init__(self, member: int) -> None:
-        self.member = member
-        self.sockets: set[Socket] = set()
-        self.snapshot: Snapshot | None = None
-        self.heard = 0
-        self.valid_until: datetime | None = None
-        self.committed_at: datetime | None = None
-
-    def receipts(self) -> list[Socket]:
-        return [socket for socket in self.sockets if isinstance(socket.session.subject, ReceiptSubject)]
-
-
-class _Frame(msgspec.Struct, frozen=True):
-    """`text` is empty where nobody needs it."""
-
-    stamp: Stamp
-    text: str
-
-
-class _Turn:
-    """One showing of one topic: a single instant, and what was drawn for it so far. `first` is a socket's first state."""
-
-    __slots__ = ("at", "first", "frames", "loop_now", "shown", "valid")
-
-    def __init__(self, at: datetime, loop_now: float, *, first: bool = False) -> None:
-        self.at = at
-        self.loop_now = loop_now
-        self.first = first
-        self.frames: dict[tuple[object, ...], _Frame] = {}
-        self.valid: Validity | None = None
-        self.shown: set[str] = set()
 
 
 class Hub:
@@ -158,7 +118,7 @@ class Hub:
         if topic is None or change.version <= topic.heard:
             return
         topic.heard = change.version
-        topic.committed_at = committed_at
+        topic.told(change.version, committed_at)
         if topic.snapshot is None:
             return
         after = advance(topic.snapshot, change, account) if account is not None else None
@@ -237,12 +197,12 @@ class Hub:
         turn = self._turn()
         for socket in tuple(topic.sockets):
             self._show(socket, topic, turn)
-        if topic.committed_at is not None and turn.shown:
-            lag = max(0.0, (self._clock() - topic.committed_at).total_seconds())
+        if (committed_at := topic.committed_at) is not None and turn.shown:
+            lag = max(0.0, (self._clock() - committed_at).total_seconds())
             for surface in turn.shown:
                 COMMIT_TO_SCREEN.labels(surface).observe(lag)
 
-    def _show(self, socket: Socket, topic: Topic | None, turn: _Turn) -> None:
+    def _show(self, socket: Socket, topic: Topic | None, turn: Turn) -> None:
         """Send the socket the newest state, unless it has it; a parked one only learns that there is news."""
         if socket.closed:
             return
@@ -266,7 +226,7 @@ class Hub:
         socket.write(frame.text, turn.loop_now)
         turn.shown.add(client.surface)
 
-    def _draw(self, client: session.Session, topic: Topic | None, kiosk: int, turn: _Turn) -> _Frame:
+    def _draw(self, client: session.Session, topic: Topic | None, kiosk: int, turn: Turn) -> Frame:
         """The frame for everybody who shows what `client` shows."""
         published, snapshot = self._book.current, topic.snapshot if topic else None
         if snapshot is not None and turn.valid is None:
@@ -277,11 +237,11 @@ class Hub:
             # A receipt's live time may end before anything else of its member changes.
             topic.valid_until = min(valid_until, topic.valid_until or valid_until)
         if not client.needs(stamp, kiosk):
-            return _Frame(stamp, "")
+            return Frame(stamp, "")
         view = render.encode(render.view(snapshot, published, turn.at, client.surface, client.locale, subject))
         committed_at = topic.committed_at if topic and not turn.first else None
         told = self._causes(client, snapshot, kiosk)
-        return _Frame(stamp, session.state(stamp, valid_until, turn.at, told, view, committed_at))
+        return Frame(stamp, session.state(stamp, valid_until, turn.at, told, view, committed_at))
 
     def _causes(self, client: session.Session, snapshot: Snapshot | None, kiosk: int) -> tuple[Cause, ...]:
         """What happened since the version the client shows; nothing on a first state or for another member's."""
@@ -292,8 +252,8 @@ class Hub:
         newer = [change for change in snapshot.recent if change.version > client.stamp.version]
         return causes(newer, self._book.current, client.locale, public=client.surface in _PUBLIC)
 
-    def _turn(self, *, first: bool = False) -> _Turn:
-        return _Turn(self._clock(), asyncio.get_running_loop().time(), first=first)
+    def _turn(self, *, first: bool = False) -> Turn:
+        return Turn(self._clock(), asyncio.get_running_loop().time(), first=first)
 
     def free(self, socket: Socket) -> None:
         """A parked socket reads again and there was news meanwhile."""
@@ -351,7 +311,7 @@ class Hub:
         at, now = self._clock(), asyncio.get_running_loop().time()
         for topic in tuple(self._topics.values()):
             if topic.valid_until is not None and topic.valid_until <= at and topic.snapshot is not None:
-                topic.committed_at = None
+                topic.forget_commit()
                 self._mark(topic)
         for socket in self._sockets():
             if now - socket.last_sent > session.BEAT_SECONDS and socket.parked is None and not socket.closed:
@@ -366,7 +326,7 @@ class Hub:
         def some() -> None:
             for topic in waiting[-200:]:
                 if topic.snapshot is not None:
-                    topic.committed_at = None
+                    topic.forget_commit()
                     self._mark(topic)
             del waiting[-200:]
             if waiting:

@@ -159,6 +159,23 @@ async def test_the_repair_lane_reads_only_who_is_behind(stage: Stage) -> None:
     assert other.versions == [1]
 
 
+async def test_a_version_found_by_reading_is_not_dated_by_the_commit_before_it(stage: Stage) -> None:
+    """A screen measures its lag by `committed_at`: the repair lane may be quicker than the word of a commit."""
+    member = await stage.enrol()
+    _, wire = await stage.attached(member)
+    stage.tell(await stage.adjust(member))
+    await until(lambda: wire.versions == [1, 2], "the first is shown")
+    assert wire.states[-1]["committed_at"] == rfc3339(stage.clock())
+    stage.clock.forward(seconds=10)
+    told_late = await stage.adjust(member)
+    assert stage.hub.behind(await read.versions(stage.database, [member])) == 1
+    await until(lambda: wire.versions == [1, 2, 3], "the second is found")
+    assert "committed_at" not in wire.states[-1]
+    stage.tell(told_late)
+    await turn()
+    assert wire.versions == [1, 2, 3]
+
+
 async def test_many_changes_of_one_turn_are_one_frame_with_all_their_causes(stage: Stage) -> None:
     member = await stage.enrol()
     _, app = await stage.attached(member)

@@ -1,0 +1,66 @@
+"""What the hub keeps of one member while somebody shows it, and of one showing of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from core.ledger.settle import Validity
+from core.snapshot import Snapshot
+from push.render import ReceiptSubject
+from push.socket import Socket
+from surfaces.etag import Stamp
+
+
+class Topic:
+    """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
+    the clock alone changes what one of them shows."""
+
+    __slots__ = ("_commit", "heard", "member", "snapshot", "sockets", "valid_until")
+
+    def __init__(self, member: int) -> None:
+        self.member = member
+        self.sockets: set[Socket] = set()
+        self.snapshot: Snapshot | None = None
+        self.heard = 0
+        self.valid_until: datetime | None = None
+        self._commit: tuple[int, datetime] | None = None
+
+    @property
+    def committed_at(self) -> datetime | None:
+        """When the version shown was committed; None where that is not known (a read found it before it was told)."""
+        if self._commit is None or self.snapshot is None or self._commit[0] != self.snapshot.version:
+            return None
+        return self._commit[1]
+
+    def told(self, version: int, committed_at: datetime) -> None:
+        self._commit = (version, committed_at)
+
+    def forget_commit(self) -> None:
+        """What is shown next is not shown for a commit's sake."""
+        self._commit = None
+
+    def receipts(self) -> list[Socket]:
+        return [socket for socket in self.sockets if isinstance(socket.session.subject, ReceiptSubject)]
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """`text` is empty where nobody needs it."""
+
+    stamp: Stamp
+    text: str
+
+
+class Turn:
+    """One showing of one topic: a single instant, and what was drawn for it so far. `first` is a socket's first state."""
+
+    __slots__ = ("at", "first", "frames", "loop_now", "shown", "valid")
+
+    def __init__(self, at: datetime, loop_now: float, *, first: bool = False) -> None:
+        self.at = at
+        self.loop_now = loop_now
+        self.first = first
+        self.frames: dict[tuple[object, ...], Frame] = {}
+        self.valid: Validity | None = None
+        self.shown: set[str] = set()
