@@ -134,7 +134,7 @@ class Ground:
         try:
             yield self._at(name)
         finally:
-            asyncio.run(_execute(self.endpoints.owner_url, f"DROP DATABASE {name} WITH (FORCE)"))
+            asyncio.run(_drop(self.endpoints.owner_url, name))
 
     @contextlib.contextmanager
     def serving(self, database: Database, workers: int = 1) -> Iterator[Serving]:
@@ -235,6 +235,16 @@ async def _execute(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def _drop(url: str, name: str) -> None:
+    """Drop a database; while the server itself vacuums in it, the owner may not end that process: ask again."""
+    for _ in range(600):
+        try:
+            return await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            await asyncio.sleep(0.1)
+    raise TimeoutError(f"{name} is still being vacuumed after a minute")
 
 
 async def _show(url: str, names: tuple[str, ...]) -> dict[str, str]:
