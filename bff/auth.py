@@ -18,7 +18,7 @@ import jwt
 import msgspec
 
 from core.clock import Clock
-from core.errors import InvalidInput, NotAllowed, NotFound, Unauthenticated
+from core.errors import NotAllowed, NotFound, Unauthenticated
 
 MEMBER_SURFACES = ("app", "web", "wallet")
 DEVICE_SURFACES = ("kiosk", "pos", "staff")
@@ -137,9 +137,3 @@ def same_origin(origin: str | None, host: str | None, public_url: str) -> bool:
     if origin is None:
         return False
     return origin == public_url or origin.partition("://")[2] == (host or "")
-
-
-def check_scope(scope: str) -> str:
-    if scope not in SCOPES:
-        raise InvalidInput.at("/scope", "must be one of " + ", ".join(SCOPES))
-    return scope

@@ -59,7 +59,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: datetime
     postings: tuple[Posting, ...]
     reverses: int = 0
-    lots: tuple[int, ...] = ()
 
 
 class HoldEnd(msgspec.Struct, frozen=True):
