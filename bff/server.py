@@ -92,7 +92,7 @@ async def running(
             BATCH_SIZE.observe(len(committed))
         COMMIT_SECONDS.observe(seconds)
 
-    engine = Engine(lanes, book, on_commit, lanes=settings.lanes, clock=clock)
+    engine = Engine(lanes, book, on_commit, lanes=settings.lanes, clock=clock, foresight=hub.foresee)
     services = Services(
         settings=settings,
         database=reads,

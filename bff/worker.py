@@ -26,6 +26,7 @@ import uvloop  # noqa: E402
 from bff.server import Application, running  # noqa: E402
 from bff.services import Services  # noqa: E402
 from bff.supervisor import LISTEN_FD, PARENT_PID, READY_FD, ROLES  # noqa: E402
+from bff.wire import PromptWebSocket  # noqa: E402
 from core.processes import die_with_parent  # noqa: E402
 from core.settings import OperatorError, Settings  # noqa: E402
 from push.session import MAX_CLIENT_FRAME, Close, Refused  # noqa: E402
@@ -82,7 +83,7 @@ async def work(settings: Settings, roles: frozenset[str], listen: int | None, re
             Application(services),
             loop="uvloop",
             http="httptools",
-            ws="websockets-sansio",
+            ws=PromptWebSocket,
             ws_per_message_deflate=False,
             ws_max_size=MAX_CLIENT_FRAME,
             ws_ping_interval=30,

@@ -6,13 +6,14 @@ is the newest this process has heard of. A topic is subscribed before its snapsh
 read is compared with it after, so nothing falls between.
 
 The fan-out never waits: rendering is done once for each (surface, locale, subject), and a socket that blocks parks
-itself. Changes heard during one turn of the loop are shown once, with the newest state (conflation is lossless).
+itself. Changes heard during one turn of the loop are shown once, with the newest state (conflation is lossless). What is
+about to be committed here may be drawn ahead (`foresee`), so that after the commit it only has to be sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import datetime
 
 import msgspec
@@ -22,23 +23,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.clock import Clock
 from core.devices import KioskSession
+from core.engine.submission import Committed
 from core.ledger.account import Account
 from core.metrics import COMMIT_TO_SCREEN, CONNECTIONS
 from core.programme.book import ProgrammeBook
 from core.snapshot import Change, Snapshot, advance
-from push import render, session
+from push import drawing, render, session
+from push.drawing import Drawn, kiosk_session
 from push.reader import Reader
-from push.render import KioskSubject, ReceiptSubject, Subject
+from push.render import KioskSubject, ReceiptSubject
 from push.session import Close, Refused
 from push.socket import Socket
 from push.topic import Frame, Topic, Turn
-from surfaces.activity import causes
-from surfaces.views import Cause
 
 _log = structlog.get_logger("push.hub")
-
-_PUBLIC = frozenset({"kiosk", "receipt"})
-"""Surfaces that others than the member may see: their causes say neither where nor what."""
 
 MAX_READS = 20
 """A version is told of only once it is durable, so a second read finds it, unless more came meanwhile. One that is still
@@ -65,6 +63,8 @@ class Hub:
         if self._closing:
             raise self._closing
         socket.attached = True
+        # Its first frame is its state, however long the read takes: no beat before.
+        socket.last_sent = asyncio.get_running_loop().time()
         CONNECTIONS.labels(socket.session.surface).inc()
         if isinstance(socket.session.subject, KioskSubject):
             self._devices.setdefault(socket.session.subject.session.device, set()).add(socket)
@@ -84,6 +84,8 @@ class Hub:
         topic.sockets.add(socket)
         if topic.snapshot is None and not await self._refresh(topic):
             raise Refused(Close.NOT_ALLOWED, "there is no such member", error="unknown_member")
+        if topic.outdated(socket.session.subject):
+            await self._reprint(topic)
         if not socket.closed and socket in topic.sockets:
             self._show(socket, topic, self._turn(first=True))
 
@@ -121,18 +123,42 @@ class Hub:
         topic.told(change.version, committed_at)
         if topic.snapshot is None:
             return
-        after = advance(topic.snapshot, change, account) if account is not None else None
+        ahead = topic.ahead
+        if ahead is not None and ahead.change is change and ahead.follows(topic.snapshot):
+            after: Snapshot | None = ahead.snapshot
+        else:
+            after = advance(topic.snapshot, change, account) if account is not None else None
         if after is None:
             self._later(topic)
             return
         topic.snapshot = after
+        self._mark(topic)
         if change.kind == "return" and topic.receipts():
             self._later(topic)
-        else:
-            self._mark(topic)
+
+    def foresee(self, written: list[Committed]) -> None:
+        """Draw what these changes will show, if the commit under way succeeds. Shows nothing."""
+        after: dict[int, tuple[Change, Snapshot]] = {}
+        for one in written:
+            topic = self._topics.get(one.change.member)
+            if topic is None or topic.snapshot is None or one.account is None:
+                continue
+            _, before = after.get(topic.member, (None, topic.snapshot))
+            snapshot = advance(before, one.change, one.account)
+            if snapshot is not None:
+                after[topic.member] = (one.change, snapshot)
+            else:
+                after.pop(topic.member, None)
+        for member, (change, snapshot) in after.items():
+            topic = self._topics[member]
+            clients = [socket.session for socket in topic.sockets if socket.parked is None and not socket.closed]
+            try:
+                topic.ahead = drawing.ahead(clients, change, snapshot, self._book.current, self.epoch, self._clock())
+            except Exception as error:
+                _log.error("not_drawn_ahead", member=member, exc_info=error)
 
     def _later(self, topic: Topic) -> None:
-        """Show the topic after a read: a version was missed, its profile changed, or a receipt's note did."""
+        """Show the topic after a read: a version was missed, its profile changed, or a receipt is outdated."""
         task = asyncio.create_task(self._heal(topic))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -165,13 +191,16 @@ class Hub:
         return True
 
     async def _reprint(self, topic: Topic) -> None:
-        """Read the purchases of the receipts shown again: what was returned of them is part of them."""
+        """Read again the purchases of outdated receipts: what was returned of them is part of them."""
         for socket in topic.receipts():
             subject = socket.session.subject
             assert isinstance(subject, ReceiptSubject)
+            if topic.snapshot is None or not topic.outdated(subject):
+                continue
+            as_of = topic.snapshot.version
             purchase = await self._reader.purchase(topic.member, subject.purchase.version)
             if purchase is not None:
-                socket.session.subject = msgspec.structs.replace(subject, purchase=purchase)
+                socket.session.subject = msgspec.structs.replace(subject, purchase=purchase, as_of=as_of)
 
     # -- fan-out --------------------------------------------------------------------------------------------------
 
@@ -209,14 +238,14 @@ class Hub:
         if socket.parked is not None:
             socket.news = True
             return
-        if topic is not None and topic.snapshot is None:
+        if topic is not None and (topic.snapshot is None or topic.outdated(socket.session.subject)):
             return
-        client, subject = socket.session, socket.session.subject
-        kiosk = subject.session.session if isinstance(subject, KioskSubject) else 0
-        key = (client.surface, client.locale, _subject_key(subject), client.stamp)
+        client = socket.session
+        kiosk = kiosk_session(client)
+        key = drawing.key_of(client)
         frame = turn.frames.get(key)
         if frame is None:
-            frame = turn.frames[key] = self._draw(client, topic, kiosk, turn)
+            frame = turn.frames[key] = self._frame(client, topic, key, turn)
         if not client.needs(frame.stamp, kiosk):
             if turn.first:
                 client.sent(frame.stamp, kiosk)
@@ -226,31 +255,27 @@ class Hub:
         socket.write(frame.text, turn.loop_now)
         turn.shown.add(client.surface)
 
-    def _draw(self, client: session.Session, topic: Topic | None, kiosk: int, turn: Turn) -> Frame:
+    def _frame(self, client: session.Session, topic: Topic | None, key: Hashable, turn: Turn) -> Frame:
         """The frame for everybody who shows what `client` shows."""
+        drawn = self._drawn(client, topic, key, turn)
+        if topic is not None and drawn.valid_until is not None:
+            # A receipt's live time may end before anything else of its member changes.
+            topic.valid_until = min(drawn.valid_until, topic.valid_until or drawn.valid_until)
+        if not drawn.view:
+            return Frame(drawn.stamp, "")
+        committed_at = topic.committed_at if topic and not turn.first else None
+        text = session.state(drawn.stamp, drawn.valid_until, turn.at, drawn.causes, drawn.view, committed_at)
+        return Frame(drawn.stamp, text)
+
+    def _drawn(self, client: session.Session, topic: Topic | None, key: Hashable, turn: Turn) -> Drawn:
         published, snapshot = self._book.current, topic.snapshot if topic else None
+        if topic is not None and (ahead := topic.ahead) is not None:
+            drawn = ahead.drawn.get(key)
+            if drawn is not None and ahead.holds(snapshot, published, drawn, turn.at):
+                return drawn
         if snapshot is not None and turn.valid is None:
             turn.valid = render.validity_of(snapshot, published, turn.at)
-        subject = client.subject
-        stamp, valid_until = render.stamp_of(snapshot, published, self.epoch, turn.at, subject, turn.valid)
-        if topic is not None and valid_until is not None:
-            # A receipt's live time may end before anything else of its member changes.
-            topic.valid_until = min(valid_until, topic.valid_until or valid_until)
-        if not client.needs(stamp, kiosk):
-            return Frame(stamp, "")
-        view = render.encode(render.view(snapshot, published, turn.at, client.surface, client.locale, subject))
-        committed_at = topic.committed_at if topic and not turn.first else None
-        told = self._causes(client, snapshot, kiosk)
-        return Frame(stamp, session.state(stamp, valid_until, turn.at, told, view, committed_at))
-
-    def _causes(self, client: session.Session, snapshot: Snapshot | None, kiosk: int) -> tuple[Cause, ...]:
-        """What happened since the version the client shows; nothing on a first state or for another member's."""
-        if snapshot is None or client.stamp is None or client.stamp.epoch != self.epoch:
-            return ()
-        if kiosk != client.kiosk_session:
-            return ()
-        newer = [change for change in snapshot.recent if change.version > client.stamp.version]
-        return causes(newer, self._book.current, client.locale, public=client.surface in _PUBLIC)
+        return drawing.draw(client, snapshot, published, self.epoch, turn.at, turn.valid)
 
     def _turn(self, *, first: bool = False) -> Turn:
         return Turn(self._clock(), asyncio.get_running_loop().time(), first=first)
@@ -352,10 +377,3 @@ class Hub:
     def _idle(self) -> list[Socket]:
         """Sockets of kiosks that show nobody."""
         return [socket for sockets in self._devices.values() for socket in sockets if socket.member is None]
-
-
-def _subject_key(subject: Subject) -> object:
-    """What tells two subjects apart among one member's sockets."""
-    if isinstance(subject, ReceiptSubject):
-        return subject.purchase.version
-    return (subject.session.device, subject.session.session) if isinstance(subject, KioskSubject) else None

@@ -16,7 +16,7 @@ import msgspec
 from core.clock import rfc3339
 from push.render import Subject
 from surfaces.etag import Stamp
-from surfaces.views import LOCALES, SURFACES, Cause, Locale, Surface
+from surfaces.views import LOCALES, SURFACES, Locale, Surface
 
 SUBPROTOCOL = "chorus.v1"
 MAX_CLIENT_FRAME = 64 * 1024
@@ -70,7 +70,7 @@ class State(msgspec.Struct, frozen=True, tag_field="type", tag="state", omit_def
     valid_from: datetime
     valid_until: datetime | None
     as_of: datetime
-    causes: tuple[Cause, ...]
+    causes: msgspec.Raw
     view: msgspec.Raw
     committed_at: datetime | None = None
 
@@ -136,10 +136,11 @@ def state(
     stamp: Stamp,
     valid_until: datetime | None,
     as_of: datetime,
-    causes: tuple[Cause, ...],
+    causes: bytes,
     view: bytes,
     committed_at: datetime | None,
 ) -> str:
+    """A `state` frame; `causes` and `view` are JSON."""
     frame = State(
         stamp.epoch,
         stamp.version,
@@ -147,7 +148,7 @@ def state(
         stamp.valid_from,
         valid_until,
         as_of,
-        causes,
+        msgspec.Raw(causes),
         msgspec.Raw(view),
         committed_at,
     )

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime
 
 import msgspec
 
 from core.ledger.settle import Validity
 from core.snapshot import Snapshot
-from push.render import ReceiptSubject
+from push.drawing import Ahead
+from push.render import ReceiptSubject, Subject
 from push.socket import Socket
 from surfaces.etag import Stamp
 
 
 class Topic:
     """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
-    the clock alone changes what one of them shows."""
+    the clock alone changes what one of them shows; `ahead` is what a commit under way would show."""
 
-    __slots__ = ("_commit", "heard", "member", "snapshot", "sockets", "valid_until")
+    __slots__ = ("_commit", "ahead", "heard", "member", "snapshot", "sockets", "valid_until")
 
     def __init__(self, member: int) -> None:
         self.member = member
         self.sockets: set[Socket] = set()
         self.snapshot: Snapshot | None = None
+        self.ahead: Ahead | None = None
         self.heard = 0
         self.valid_until: datetime | None = None
         self._commit: tuple[int, datetime] | None = None
@@ -40,6 +43,18 @@ class Topic:
     def forget_commit(self) -> None:
         """What is shown next is not shown for a commit's sake."""
         self._commit = None
+
+    def outdated(self, subject: Subject) -> bool:
+        """Whether something of a receipt was returned since it was read. It is not shown before it is read again, for
+        nothing would show the note later: its stamp would be no newer."""
+        if not isinstance(subject, ReceiptSubject) or self.snapshot is None:
+            return False
+        no = subject.purchase.version
+        return any(
+            change.version > subject.as_of
+            for change in self.snapshot.recent
+            if change.kind == "return" and change.purchase == no
+        )
 
     def receipts(self) -> list[Socket]:
         return [socket for socket in self.sockets if isinstance(socket.session.subject, ReceiptSubject)]
@@ -61,6 +76,6 @@ class Turn:
         self.at = at
         self.loop_now = loop_now
         self.first = first
-        self.frames: dict[tuple[object, ...], Frame] = {}
+        self.frames: dict[Hashable, Frame] = {}
         self.valid: Validity | None = None
         self.shown: set[str] = set()

@@ -11,7 +11,7 @@ from zlib import crc32
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock, system_clock
-from core.engine.lane import Lane, Listener
+from core.engine.lane import Foresight, Lane, Listener
 from core.engine.pipeline import Pipeline
 from core.engine.submission import Answer, Submission
 from core.programme.book import ProgrammeBook
@@ -24,11 +24,19 @@ class Engine:
     """Start with `open`, stop with `close`; use within one event loop."""
 
     def __init__(
-        self, database: AsyncEngine, book: ProgrammeBook, listener: Listener, *, lanes: int, clock: Clock = system_clock
+        self,
+        database: AsyncEngine,
+        book: ProgrammeBook,
+        listener: Listener,
+        *,
+        lanes: int,
+        clock: Clock = system_clock,
+        foresight: Foresight | None = None,
     ) -> None:
         self._database = database
         self._pipeline = Pipeline(book, CURRENCY)
         self._listener = listener
+        self._foresight = foresight
         self._lane_count = lanes
         self._clock = clock
         self._lanes: list[Lane] = []
@@ -41,7 +49,8 @@ class Engine:
         async with self._database.connect() as connection:
             await self._pipeline.prepare(connection)
         self._lanes = [
-            Lane(self._database, self._pipeline, self._clock, self._listener) for _ in range(self._lane_count)
+            Lane(self._database, self._pipeline, self._clock, self._listener, self._foresight)
+            for _ in range(self._lane_count)
         ]
 
     async def submit(self, submission: Submission) -> Answer:

@@ -33,15 +33,22 @@ RETRY_SECONDS = 15.0
 Listener = Callable[[list[Committed], float], None]
 """Called after each commit with what became durable and the batch's seconds; must not block nor raise."""
 
+Foresight = Callable[[list[Committed]], None]
+"""Called while a COMMIT is under way with what becomes durable if it succeeds; what it is told may yet come to nothing.
+Must not block nor raise."""
+
 _log = structlog.get_logger("core.engine")
 
 
 class Lane:
-    def __init__(self, engine: AsyncEngine, pipeline: Pipeline, clock: Clock, listener: Listener) -> None:
+    def __init__(
+        self, engine: AsyncEngine, pipeline: Pipeline, clock: Clock, listener: Listener, foresight: Foresight | None
+    ) -> None:
         self._engine = engine
         self._pipeline = pipeline
         self._clock = clock
         self._listener = listener
+        self._foresight = foresight
         self._waiting: deque[Submission] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -113,6 +120,9 @@ class Lane:
         started = perf_counter()
         async with self._engine.connect() as connection:
             outcome = await self._pipeline.run(connection, batch, attempt, self._clock())
+            if self._foresight is not None and outcome.committed:
+                # At the loop's next turn, when the COMMIT has left and only the disk is waited for.
+                asyncio.get_running_loop().call_soon(self._foresight, outcome.committed)
             await connection.commit()
         self._listener(outcome.committed, perf_counter() - started)
         _settle(batch, outcome)

@@ -42,6 +42,7 @@ class SlowReader(Reader):
         self.road = asyncio.Event()
         self.road.set()
         self.waiting = 0
+        self.purchases = 0
         self.broken = 0
 
     async def get(self, member: int) -> Snapshot | None:
@@ -56,6 +57,10 @@ class SlowReader(Reader):
 
     async def purchase(self, member: int, version: int) -> Purchase | None:
         found = await super().purchase(member, version)
+        self.purchases += 1
+        self.waiting += 1
+        await self.road.wait()
+        self.waiting -= 1
         if self.broken:
             self.broken -= 1
             raise ConnectionResetError("the database is away")

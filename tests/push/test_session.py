@@ -112,7 +112,7 @@ def test_stamps_are_compared_field_by_field_and_a_kiosks_session_before_all(
 
 
 def test_frames_are_what_the_protocol_says() -> None:
-    state = json.loads(session.state(BASE, None, NOW, (), b'{"balance":1}', None))
+    state = json.loads(session.state(BASE, None, NOW, b"[]", b'{"balance":1}', None))
     assert state == {
         "type": "state",
         "epoch": 3,
@@ -124,7 +124,7 @@ def test_frames_are_what_the_protocol_says() -> None:
         "causes": [],
         "view": {"balance": 1},
     }
-    caused = json.loads(session.state(BASE, LATER, NOW, (), b"{}", NOW))
+    caused = json.loads(session.state(BASE, LATER, NOW, b"[]", b"{}", NOW))
     assert (caused["valid_until"], caused["committed_at"]) == ("2026-03-14T09:26:53.000001Z", "2026-03-14T09:26:53Z")
     assert json.loads(session.current(BASE, NOW)) == {
         "type": "current",
