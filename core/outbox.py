@@ -10,8 +10,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.database import Driver
 
 _RELAY_LOCK = 0x52454C41  # "RELA"
 
@@ -24,19 +24,18 @@ class Fact(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-async def become_relay(connection: AsyncConnection) -> bool:
+async def become_relay(connection: Driver) -> bool:
     """Try to be the one relay for as long as this connection lives."""
-    return bool(await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _RELAY_LOCK}))
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RELAY_LOCK))
 
 
-async def oldest(connection: AsyncConnection, limit: int) -> list[Fact]:
-    rows = await connection.execute(_OLDEST, {"limit": limit})
-    return [Fact(*row) for row in rows]
+async def oldest(connection: Driver, limit: int) -> list[Fact]:
+    return [Fact(*row) for row in await connection.fetch(_OLDEST, limit)]
 
 
-async def delete(connection: AsyncConnection, ids: Collection[int]) -> None:
-    await connection.execute(_DELETE, {"ids": list(ids)})
+async def delete(connection: Driver, ids: Collection[int]) -> None:
+    await connection.execute(_DELETE, list(ids))
 
 
-_OLDEST = text("SELECT id, kind, CAST(payload AS text), recorded_at FROM outbox ORDER BY id LIMIT :limit")
-_DELETE = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
+_OLDEST = "SELECT id, kind, CAST(payload AS text), recorded_at FROM outbox ORDER BY id LIMIT $1"
+_DELETE = "DELETE FROM outbox WHERE id = ANY(CAST($1 AS bigint[]))"

@@ -6,35 +6,26 @@ account never belongs to another version than the one it is labelled with.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from core.database import connected, transaction
 from core.engine import load
 from core.engine.engine import CURRENCY
 from core.members.identifiers import Identifier
 from core.snapshot import RECENT, Change, Profile, Purchase, Snapshot
 
 
-@contextlib.asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection in a read-only transaction of one instant."""
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        yield connection
-
-
 async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, Snapshot]:
     """Snapshots by member id, a few statements for all of them; a member that does not exist is left out."""
-    async with reading(engine) as connection:
-        rows = (await connection.execute(_MEMBERS, {"ids": list(members)})).all()
+    async with transaction(engine, one_instant=True) as connection:
+        rows = await connection.fetch(_MEMBERS, list(members))
         accounts = await load.accounts(connection, [row[0] for row in rows], CURRENCY)
         recent: dict[int, list[Change]] = {}
-        for member, change in await connection.execute(_RECENT, {"ids": [row[0] for row in rows], "limit": RECENT}):
+        for member, change in await connection.fetch(_RECENT, [row[0] for row in rows], RECENT):
             recent.setdefault(member, []).append(_CHANGE.decode(change))
     return {
         member: Snapshot(
@@ -50,18 +41,18 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
 
 
 async def versions(engine: AsyncEngine, members: Collection[int]) -> dict[int, int]:
-    async with engine.connect() as connection:
-        rows = await connection.execute(_VERSIONS, {"ids": list(members)})
+    async with connected(engine) as connection:
+        rows = await connection.fetch(_VERSIONS, list(members))
         return {int(member): int(version) for member, version in rows}
 
 
 async def newest_revision(engine: AsyncEngine) -> int:
-    async with engine.connect() as connection:
-        return int(await connection.scalar(text("SELECT max(revision) FROM programme_revision")) or 0)
+    async with connected(engine) as connection:
+        return int(await connection.fetchval("SELECT max(revision) FROM programme_revision") or 0)
 
 
 async def member_of(engine: AsyncEngine, identifier: Identifier) -> int | None:
-    async with engine.connect() as connection:
+    async with connected(engine) as connection:
         return (await load.owners(connection, [identifier])).get(identifier)
 
 
@@ -72,60 +63,52 @@ async def activity(
 
     A member's versions only grow, so a page is the same whatever happens meanwhile.
     """
-    async with engine.connect() as connection:
-        rows = await connection.execute(_ACTIVITY, {"id": member, "before": before, "limit": limit + 1})
+    async with connected(engine) as connection:
+        rows = await connection.fetch(_ACTIVITY, member, before, limit + 1)
         changes = [_CHANGE.decode(change) for (change,) in rows]
     more = len(changes) > limit
     return changes[:limit], changes[limit - 1].version if more else None
 
 
 async def purchase(engine: AsyncEngine, member: int, version: int) -> Purchase | None:
-    async with engine.connect() as connection:
+    async with connected(engine) as connection:
         return (await load.purchases(connection, [(member, version)])).get((member, version))
 
 
 async def latest_purchase(engine: AsyncEngine, member: int) -> int | None:
     """The version of a member's newest purchase."""
-    async with engine.connect() as connection:
-        newest = await connection.scalar(_LATEST_PURCHASE, {"id": member})
+    async with connected(engine) as connection:
+        newest = await connection.fetchval(_LATEST_PURCHASE, member)
     return int(newest) if newest else None
 
 
 async def due(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
     """Members with a lot or a hold whose time has passed, at most `limit`."""
-    async with engine.connect() as connection:
-        rows = await connection.execute(_DUE, {"now": now, "limit": limit})
+    async with connected(engine) as connection:
+        rows = await connection.fetch(_DUE, now, limit)
         return [member for (member,) in rows]
 
 
-_LATEST_PURCHASE = text("SELECT max(version) FROM purchase WHERE member_id = :id")
+_LATEST_PURCHASE = "SELECT max(version) FROM purchase WHERE member_id = $1"
 
 _CHANGE = msgspec.json.Decoder(Change)
 
-_MEMBERS = text(
-    """SELECT m.id, m.version, m.recorded_at, p.code, p.display_name, p.locale
+_MEMBERS = """SELECT m.id, m.version, m.recorded_at, p.code, p.display_name, p.locale
          FROM member m JOIN profile p ON p.member_id = m.id
-        WHERE m.id = ANY(CAST(:ids AS bigint[]))"""
-)
+        WHERE m.id = ANY(CAST($1 AS bigint[]))"""
 
-_RECENT = text(
-    """SELECT v.member_id, CAST(v.change AS text)
-         FROM unnest(CAST(:ids AS bigint[])) AS wanted (id)
+_RECENT = """SELECT v.member_id, CAST(v.change AS text)
+         FROM unnest(CAST($1 AS bigint[])) AS wanted (id)
         CROSS JOIN LATERAL (SELECT member_id, version, change FROM member_version
-                             WHERE member_id = wanted.id ORDER BY version DESC LIMIT :limit) v
+                             WHERE member_id = wanted.id ORDER BY version DESC LIMIT $2) v
         ORDER BY v.member_id, v.version DESC"""
-)
 
-_VERSIONS = text("SELECT id, version FROM member WHERE id = ANY(CAST(:ids AS bigint[]))")
+_VERSIONS = "SELECT id, version FROM member WHERE id = ANY(CAST($1 AS bigint[]))"
 
-_ACTIVITY = text(
-    """SELECT CAST(change AS text) FROM member_version
-        WHERE member_id = :id AND (CAST(:before AS bigint) IS NULL OR version < :before)
-        ORDER BY version DESC LIMIT :limit"""
-)
+_ACTIVITY = """SELECT CAST(change AS text) FROM member_version
+        WHERE member_id = $1 AND (CAST($2 AS bigint) IS NULL OR version < $2)
+        ORDER BY version DESC LIMIT $3"""
 
-_DUE = text(
-    """(SELECT member_id FROM lot WHERE remaining > 0 AND expires_at <= :now ORDER BY expires_at LIMIT :limit)
+_DUE = """(SELECT member_id FROM lot WHERE remaining > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
        UNION
-       (SELECT member_id FROM hold WHERE state = 'open' AND expires_at <= :now ORDER BY expires_at LIMIT :limit)"""
-)
+       (SELECT member_id FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)"""

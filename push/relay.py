@@ -19,10 +19,11 @@ from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import outbox
 from core.clock import Clock
+from core.database import Driver, connected
 from core.engine import load
 from core.metrics import RELAY_LAG, RELAYED
 from core.outbox import Fact
@@ -50,9 +51,8 @@ class Relay:
         """Relay for ever, whenever this process is the one; a failure is tried again shortly."""
         while True:
             try:
-                async with self._database.connect() as connection:
-                    while not await outbox.become_relay(connection):
-                        await connection.rollback()
+                async with connected(self._database) as connection:
+                    while not await outbox.become_relay(connection):  # noqa: ASYNC110 - another process holds it
                         await asyncio.sleep(AGAIN_SECONDS)
                     stream = await self.begin(connection)
                     while True:
@@ -62,13 +62,12 @@ class Relay:
                 _log.warning("relay_failed", error=(str(error) or type(error).__name__).splitlines()[0])
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def begin(self, connection: AsyncConnection) -> JetStreamContext:
+    async def begin(self, connection: Driver) -> JetStreamContext:
         """What every turn needs: the stream, and the lineage whose facts these are."""
         self._epoch = await load.epoch(connection)
-        await connection.commit()
         return await self._stream()
 
-    async def turn(self, connection: AsyncConnection, stream: JetStreamContext) -> int:
+    async def turn(self, connection: Driver, stream: JetStreamContext) -> int:
         """Move the oldest facts; returns how many."""
         facts = await outbox.oldest(connection, AT_ONCE)
         RELAY_LAG.set((self._clock() - facts[0].recorded_at).total_seconds() if facts else 0)
@@ -79,7 +78,6 @@ class Relay:
                 await stream.publish(SUBJECT, _message(part), timeout=30, headers={"Nats-Msg-Id": message_id})
             await outbox.delete(connection, [fact.id for fact in facts])
             RELAYED.inc(len(facts))
-        await connection.commit()
         return len(facts)
 
     async def _stream(self) -> JetStreamContext:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import devices, read
 from core.clock import Clock
+from core.database import connected
 from core.metrics import REPAIRED
 from core.programme.book import ProgrammeBook
 from push.hub import Hub
@@ -63,7 +64,7 @@ class Repair:
     async def programme(self) -> None:
         """Load what was published and draw every screen again."""
         if await read.newest_revision(self._database) > self._book.revision:
-            async with self._database.connect() as connection:
+            async with connected(self._database) as connection:
                 await self._book.load(connection)
             self._hub.rerender()
 

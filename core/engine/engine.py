@@ -11,6 +11,7 @@ from zlib import crc32
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock, system_clock
+from core.database import transaction
 from core.engine.lane import Foresight, Lane, Listener
 from core.engine.pipeline import Pipeline
 from core.engine.submission import Answer, Submission
@@ -46,7 +47,7 @@ class Engine:
         return self._pipeline.epoch
 
     async def open(self) -> None:
-        async with self._database.connect() as connection:
+        async with transaction(self._database) as connection:
             await self._pipeline.prepare(connection)
         self._lanes = [
             Lane(self._database, self._pipeline, self._clock, self._listener, self._foresight)

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
+from core.database import transaction
 from core.engine.pipeline import Outcome, Pipeline
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError, Unavailable
@@ -118,12 +119,11 @@ class Lane:
 
     async def _attempt(self, batch: list[Submission], attempt: int) -> None:
         started = perf_counter()
-        async with self._engine.connect() as connection:
+        async with transaction(self._engine) as connection:
             outcome = await self._pipeline.run(connection, batch, attempt, self._clock())
             if self._foresight is not None and outcome.committed:
                 # At the loop's next turn, when the COMMIT has left and only the disk is waited for.
                 asyncio.get_running_loop().call_soon(self._foresight, outcome.committed)
-            await connection.commit()
         self._listener(outcome.committed, perf_counter() - started)
         _settle(batch, outcome)
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
 
 import msgspec
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import Driver
 from core.ledger.account import Account, Hold, Lot
 from core.members.identifiers import Identifier
 from core.snapshot import Change, Profile, Purchase
@@ -36,39 +34,31 @@ class Locked(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-async def owners(connection: AsyncConnection, identifiers: Collection[Identifier]) -> dict[Identifier, int]:
+async def owners(connection: Driver, identifiers: Collection[Identifier]) -> dict[Identifier, int]:
     """Member ids of those identifiers that have one."""
     if not identifiers:
         return {}
-    rows = await connection.execute(
-        _OWNERS, {"kinds": [i.kind for i in identifiers], "values": [i.value for i in identifiers]}
-    )
+    rows = await connection.fetch(_OWNERS, [i.kind for i in identifiers], [i.value for i in identifiers])
     return {Identifier(kind, value): member for kind, value, member in rows}
 
 
-async def claim(
-    connection: AsyncConnection, claims: Iterable[tuple[str, str, bytes]], attempt: int
-) -> set[tuple[str, str]]:
+async def claim(connection: Driver, claims: Iterable[tuple[str, str, bytes]], attempt: int) -> set[tuple[str, str]]:
     """Claim (source, key, hash) for this attempt; returns the (source, key) that were free. Waits for a transaction
     that is claiming the same key."""
     ordered = sorted(claims)
-    rows = await connection.execute(
+    rows = await connection.fetch(
         _CLAIM,
-        {
-            "sources": [source for source, _, _ in ordered],
-            "ids": [key for _, key, _ in ordered],
-            "hashes": [digest for _, _, digest in ordered],
-            "attempt": attempt,
-        },
+        [source for source, _, _ in ordered],
+        [key for _, key, _ in ordered],
+        [digest for _, _, digest in ordered],
+        attempt,
     )
     return {(source, key) for source, key in rows}
 
 
-async def claimed(connection: AsyncConnection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Claim]:
+async def claimed(connection: Driver, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Claim]:
     """The claims that exist for `keys`, each with the answer's journal row."""
-    rows = await connection.execute(
-        _CLAIMED, {"sources": [source for source, _ in keys], "ids": [key for _, key in keys]}
-    )
+    rows = await connection.fetch(_CLAIMED, [source for source, _ in keys], [key for _, key in keys])
     found = {}
     for source, key, digest, attempt, member, version, change, code, name, locale in rows:
         found[(source, key)] = Claim(
@@ -82,20 +72,20 @@ async def claimed(connection: AsyncConnection, keys: Collection[tuple[str, str]]
     return found
 
 
-async def lock(connection: AsyncConnection, members: Collection[int]) -> tuple[dict[int, Locked], int]:
+async def lock(connection: Driver, members: Collection[int]) -> tuple[dict[int, Locked], int]:
     """Lock members in id order; returns them and the newest programme revision."""
-    rows = await connection.execute(_LOCK, {"ids": sorted(members)})
+    rows = await connection.fetch(_LOCK, sorted(members))
     locked, revision = {}, 0
     for member, version, merged_into, recorded_at, newest in rows:
         locked[member] = Locked(version, merged_into, recorded_at)
         revision = newest
     if not locked:
-        revision = await connection.scalar(_REVISION)
+        revision = await connection.fetchval(_REVISION)
     return locked, revision
 
 
 async def accounts(
-    connection: AsyncConnection,
+    connection: Driver,
     members: Collection[int],
     currency: str,
     *,
@@ -109,25 +99,24 @@ async def accounts(
     """
     if not members:
         return {}
-    given: dict[str, Any] = {"ids": list(members), "currency": currency}
-    rows = (await connection.execute(_ACCOUNTS, given)).all()
+    rows = await connection.fetch(_ACCOUNTS, list(members), currency)
     thin = {
         member
         for member, _, held, _, _, _, due in rows
         if member in credited and not held and (due is None or (now is not None and due > now))
     }
-    given["ids"] = [row[0] for row in rows if row[0] not in thin]
+    whole = [row[0] for row in rows if row[0] not in thin]
     with_holds = [row[0] for row in rows if row[2]]
     holds: dict[int, list[Hold]] = {}
     if with_holds:
-        for member, *hold in await connection.execute(_HOLDS, {"ids": with_holds, "currency": currency}):
+        for member, *hold in await connection.fetch(_HOLDS, with_holds, currency):
             no, reward, points, opened_at, expires_at, takings = hold
             holds.setdefault(member, []).append(
                 Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings))
             )
     lots: dict[int, list[Lot]] = {}
-    if given["ids"]:
-        for member, *lot in await connection.execute(_LOTS, given):
+    if whole:
+        for member, *lot in await connection.fetch(_LOTS, whole, currency):
             lots.setdefault(member, []).append(Lot(*lot))
     emptied = [
         (member, no)
@@ -135,8 +124,8 @@ async def accounts(
         for no in {no for hold in open_holds for no, _ in hold.takings} - {lot.no for lot in lots.get(member, ())}
     ]
     if emptied:
-        pairs = {"ids": [m for m, _ in emptied], "nos": [no for _, no in emptied], "currency": currency}
-        for member, *lot in await connection.execute(_EMPTIED_LOTS, pairs):
+        owning, numbers = [m for m, _ in emptied], [no for _, no in emptied]
+        for member, *lot in await connection.fetch(_EMPTIED_LOTS, owning, numbers, currency):
             lots.setdefault(member, []).append(Lot(*lot))
         for member, _ in emptied:
             lots[member].sort(key=lambda lot: lot.no)
@@ -154,21 +143,21 @@ async def accounts(
     }
 
 
-async def purchases(connection: AsyncConnection, named: Collection[tuple[int, int]]) -> dict[tuple[int, int], Purchase]:
+async def purchases(connection: Driver, named: Collection[tuple[int, int]]) -> dict[tuple[int, int], Purchase]:
     """Purchases by (member, version)."""
     if not named:
         return {}
-    rows = await connection.execute(_PURCHASES, {"ids": [m for m, _ in named], "versions": [v for _, v in named]})
+    rows = await connection.fetch(_PURCHASES, [m for m, _ in named], [v for _, v in named])
     return {(member, version): _PURCHASE.decode(record) for member, version, record in rows}
 
 
-async def next_member_block(connection: AsyncConnection) -> int:
+async def next_member_block(connection: Driver) -> int:
     """The first of a hundred member ids that are this process's alone."""
-    return int(await connection.scalar(text("SELECT nextval('member_id')")) or 0)
+    return int(await connection.fetchval("SELECT nextval('member_id')"))
 
 
-async def epoch(connection: AsyncConnection) -> int:
-    return int(await connection.scalar(text("SELECT epoch FROM lineage")) or 0)
+async def epoch(connection: Driver) -> int:
+    return int(await connection.fetchval("SELECT epoch FROM lineage"))
 
 
 _CHANGE = msgspec.json.Decoder(Change)
@@ -176,61 +165,43 @@ _PURCHASE = msgspec.json.Decoder(Purchase)
 _TAKINGS = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 _QUALIFYING = msgspec.json.Decoder(dict[int, int])
 
-_OWNERS = text(
-    """SELECT kind, value, member_id FROM identifier
-         JOIN unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS wanted (kind, value) USING (kind, value)"""
-)
+_OWNERS = """SELECT kind, value, member_id FROM identifier
+         JOIN unnest(CAST($1 AS text[]), CAST($2 AS text[])) AS wanted (kind, value) USING (kind, value)"""
 
-_CLAIM = text(
-    """INSERT INTO claim (source, id, hash, attempt)
-       SELECT source, id, hash, :attempt
-         FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:hashes AS bytea[])) AS new (source, id, hash)
+_CLAIM = """INSERT INTO claim (source, id, hash, attempt)
+       SELECT source, id, hash, $4
+         FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bytea[])) AS new (source, id, hash)
         ORDER BY source, id
        ON CONFLICT DO NOTHING RETURNING source, id"""
-)
 
-_CLAIMED = text(
-    """SELECT c.source, c.id, c.hash, c.attempt, c.member_id, c.version, CAST(v.change AS text),
+_CLAIMED = """SELECT c.source, c.id, c.hash, c.attempt, c.member_id, c.version, CAST(v.change AS text),
               p.code, p.display_name, p.locale
          FROM claim c
-         JOIN unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS wanted (source, id) USING (source, id)
+         JOIN unnest(CAST($1 AS text[]), CAST($2 AS text[])) AS wanted (source, id) USING (source, id)
          LEFT JOIN member_version v ON c.changed AND v.member_id = c.member_id AND v.version = c.version
          LEFT JOIN profile p ON p.member_id = c.member_id AND v.command = 'enrol'"""
-)
 
-_LOCK = text(
-    """SELECT id, version, merged_into, recorded_at, (SELECT max(revision) FROM programme_revision)
-         FROM member WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR NO KEY UPDATE OF member"""
-)
+_LOCK = """SELECT id, version, merged_into, recorded_at, (SELECT max(revision) FROM programme_revision)
+         FROM member WHERE id = ANY(CAST($1 AS bigint[])) ORDER BY id FOR NO KEY UPDATE OF member"""
 
-_REVISION = text("SELECT max(revision) FROM programme_revision")
+_REVISION = "SELECT max(revision) FROM programme_revision"
 
-_ACCOUNTS = text(
-    """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text), available, next_due FROM account
-        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency"""
-)
+_ACCOUNTS = """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text), available, next_due FROM account
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2"""
 
-_LOTS = text(
-    """SELECT member_id, no, origin, earned_at, expires_at, amount, remaining FROM lot
-        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency AND remaining > 0
+_LOTS = """SELECT member_id, no, origin, earned_at, expires_at, amount, remaining FROM lot
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2 AND remaining > 0
         ORDER BY member_id, no"""
-)
 
-_EMPTIED_LOTS = text(
-    """SELECT member_id, lot.no, origin, earned_at, expires_at, amount, remaining
-         FROM lot JOIN unnest(CAST(:ids AS bigint[]), CAST(:nos AS integer[])) AS named (member_id, no)
+_EMPTIED_LOTS = """SELECT member_id, lot.no, origin, earned_at, expires_at, amount, remaining
+         FROM lot JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS integer[])) AS named (member_id, no)
               USING (member_id, no)
-        WHERE currency = :currency"""
-)
+        WHERE currency = $3"""
 
-_HOLDS = text(
-    """SELECT member_id, no, reward, points, opened_at, expires_at, CAST(takings AS text) FROM hold
-        WHERE member_id = ANY(CAST(:ids AS bigint[])) AND currency = :currency AND state = 'open'
+_HOLDS = """SELECT member_id, no, reward, points, opened_at, expires_at, CAST(takings AS text) FROM hold
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2 AND state = 'open'
         ORDER BY member_id, no"""
-)
 
-_PURCHASES = text(
-    """SELECT member_id, version, CAST(record AS text) FROM purchase
-         JOIN unnest(CAST(:ids AS bigint[]), CAST(:versions AS bigint[])) AS named (member_id, version)
+_PURCHASES = """SELECT member_id, version, CAST(record AS text) FROM purchase
+         JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS named (member_id, version)
               USING (member_id, version)"""
-)

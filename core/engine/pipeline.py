@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import Driver
 from core.decision import Context, Decision, State
 from core.earning.returns import ReturnPurchase
 from core.engine import load, store
@@ -42,7 +42,7 @@ class MemberIds:
     def __init__(self) -> None:
         self._next = self._end = 0
 
-    async def take(self, connection: AsyncConnection, count: int) -> list[int]:
+    async def take(self, connection: Driver, count: int) -> list[int]:
         taken = []
         for _ in range(count):
             if self._next == self._end:
@@ -62,12 +62,12 @@ class Pipeline:
         self._ids = MemberIds()
         self.epoch = 0
 
-    async def prepare(self, connection: AsyncConnection) -> None:
+    async def prepare(self, connection: Driver) -> None:
         """Read what every answer needs; before the first batch."""
         await self._book.load(connection)
         self.epoch = await load.epoch(connection)
 
-    async def run(self, connection: AsyncConnection, batch: list[Submission], attempt: int, now: datetime) -> Outcome:
+    async def run(self, connection: Driver, batch: list[Submission], attempt: int, now: datetime) -> Outcome:
         results: dict[int, Answer | ChorusError] = {}
         committed: list[Committed] = []
         fresh = await self._claim(connection, batch, attempt, results, committed)
@@ -80,7 +80,7 @@ class Pipeline:
 
     async def _claim(
         self,
-        connection: AsyncConnection,
+        connection: Driver,
         batch: list[Submission],
         attempt: int,
         results: dict[int, Answer | ChorusError],
@@ -120,7 +120,7 @@ class Pipeline:
     def currency(self) -> str:
         return self._currency
 
-    async def new_members(self, connection: AsyncConnection, count: int) -> list[int]:
+    async def new_members(self, connection: Driver, count: int) -> list[int]:
         return await self._ids.take(connection, count)
 
 
@@ -144,9 +144,7 @@ class _Round:
         self._now = now
 
     @classmethod
-    async def load(
-        cls, pipeline: Pipeline, connection: AsyncConnection, submissions: list[Submission], now: datetime
-    ) -> _Round:
+    async def load(cls, pipeline: Pipeline, connection: Driver, submissions: list[Submission], now: datetime) -> _Round:
         named = {s.who for s in submissions if isinstance(s.who, Identifier)}
         wishes = {identifier for s in submissions for identifier in wanted(s.command)}
         owners = await load.owners(connection, named | wishes)
@@ -185,7 +183,7 @@ class _Round:
         }
         return cls(pipeline, submissions, members, states, owners, now)
 
-    async def settle(self, connection: AsyncConnection) -> tuple[list[Answer | ChorusError], list[Committed]]:
+    async def settle(self, connection: Driver) -> tuple[list[Answer | ChorusError], list[Committed]]:
         """Decide and write. A unique value that another transaction took meanwhile undoes what was written of
         identifiers and decides the batch again in memory."""
         for _ in range(MAX_ROUNDS):
@@ -198,7 +196,8 @@ class _Round:
             ]
             if not wishes:
                 break
-            savepoint = await connection.begin_nested()
+            savepoint = connection.transaction()
+            await savepoint.start()
             given = await store.give_identifiers(connection, wishes, self._now)
             lost = {identifier for identifier, _ in wishes} - given
             if not lost:
@@ -255,7 +254,7 @@ class _Round:
         return decide(state, submission.command, context)
 
     async def _write(
-        self, connection: AsyncConnection, decided: list[Decision | ChorusError], states: dict[int, State]
+        self, connection: Driver, decided: list[Decision | ChorusError], states: dict[int, State]
     ) -> tuple[list[Answer | ChorusError], list[Committed]]:
         batch = Batch(self._pipeline.currency)
         answers: list[Answer | ChorusError] = []

@@ -8,15 +8,15 @@ one row each of account and member.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
+from itertools import count
 from typing import Any
 
 import msgspec
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import Driver
 from core.decision import Decision, State
 from core.ledger.account import Account, next_due
 from core.members.identifiers import Identifier
@@ -51,7 +51,6 @@ class Batch:
         rows["member_version"].append(
             (member, version, change.kind, len(decision.entries), change.recorded_at, encoded)
         )
-        rows["outbox"].append((member, version, change.kind, encoded, change.recorded_at))
         for no, entry in enumerate(decision.entries):
             rows["entry"].append(
                 (member, version, no, entry.kind, entry.occurred_at, change.recorded_at, change.programme)
@@ -102,7 +101,7 @@ class Batch:
             elif known[lot.no] != lot.remaining:
                 self._rows["lot"].append((member, self.currency, lot.no, lot.remaining))
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, connection: Driver) -> None:
         """Put everything down, in one statement of many parts: a batch's cost is mostly its round trips.
 
         The parts see the tables as they were before all of them, so none may depend on another: the end of a hold that
@@ -112,32 +111,34 @@ class Batch:
         self._rows["answer"] = self._answered
         self._rows["purchase"] = [(*key, record) for key, record in self._purchases.items()]
         for statement in (_PARTS, _PARTS_AFTER):
-            present = tuple(name for name in statement if self._rows.get(name))
+            present = tuple(name for name, part in statement.items() if self._rows.get(part.follows or name))
             if present:
-                columns = [_columns(name, self._rows[name]) for name in present]
-                await connection.execute(_statement(present), {k: v for part in columns for k, v in part.items()})
+                columns = [column for name in present for column in zip(*self._rows.get(name, ()), strict=True)]
+                await connection.execute(_statement(present), *columns)
 
 
 async def give_identifiers(
-    connection: AsyncConnection, wanted: Iterable[tuple[Identifier, int]], now: datetime
+    connection: Driver, wanted: Iterable[tuple[Identifier, int]], now: datetime
 ) -> set[Identifier]:
     """Give identifiers to members; returns those that were free. Waits for a transaction giving the same one."""
     rows = sorted((identifier.kind, identifier.value, member) for identifier, member in wanted)
-    given = await connection.execute(
-        _GIVE_IDENTIFIERS,
-        {"kinds": [r[0] for r in rows], "values": [r[1] for r in rows], "members": [r[2] for r in rows], "now": now},
+    given = await connection.fetch(
+        _GIVE_IDENTIFIERS, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], now
     )
     return {Identifier(kind, value) for kind, value in given}
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """A statement over `{rows}`: its columns, each an array of the given type, unnested side by side."""
+    """A statement over `{rows}`: its columns, each an array of the given type, unnested side by side. One that `follows`
+    another part takes its rows from what that one returns."""
 
     template: str
     columns: dict[str, str]
+    follows: str = ""
 
-    def sql(self, name: str) -> str:
-        arrays = ", ".join(f"CAST(:{name}_{column} AS {kind}[])" for column, kind in self.columns.items())
+    def sql(self, number: Iterator[int]) -> str:
+        """With its parameters numbered by `number`."""
+        arrays = ", ".join(f"CAST(${next(number)} AS {kind}[])" for kind in self.columns.values())
         names = ", ".join(self.columns)
         return self.template.format(rows=f"unnest({arrays}) AS new ({names})", names=names)
 
@@ -146,19 +147,15 @@ def _part(template: str, **columns: str) -> _Part:
     return _Part(template, columns)
 
 
-def _columns(name: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    """The parameters of one part."""
-    names = _ALL_PARTS[name].columns
-    return {f"{name}_{column}": list(values) for column, values in zip(names, zip(*rows, strict=True), strict=True)}
-
-
 @cache
-def _statement(present: tuple[str, ...]) -> TextClause:
-    """One statement for the parts that have rows. There are a dozen common sets of them, each prepared once."""
+def _statement(present: tuple[str, ...]) -> str:
+    """One statement for the parts that have rows: its parameters are their columns, part by part. There are a dozen
+    common sets of parts, each prepared once."""
+    number = count(1)
     if len(present) == 1:
-        return text(_ALL_PARTS[present[0]].sql(present[0]))
-    parts = ", ".join(f"{name}_part AS ({_ALL_PARTS[name].sql(name)})" for name in present)
-    return text(f"WITH {parts} SELECT 1")
+        return _ALL_PARTS[present[0]].sql(number)
+    parts = ", ".join(f"{name}_part AS ({_ALL_PARTS[name].sql(number)})" for name in present)
+    return f"WITH {parts} SELECT 1"
 
 
 _ACCOUNT = {
@@ -232,13 +229,15 @@ _PARTS: dict[str, _Part] = {
         member_id="bigint", version="bigint", record="jsonb",
     ),
     "member_version": _part(
-        "INSERT INTO member_version ({names}) SELECT * FROM {rows}",
+        "INSERT INTO member_version ({names}) SELECT * FROM {rows} RETURNING {names}",
         member_id="bigint", version="bigint", command="text", entries="smallint", recorded_at="timestamptz",
         change="jsonb",
     ),
-    "outbox": _part(
-        "INSERT INTO outbox ({names}) SELECT * FROM {rows}",
-        member_id="bigint", version="bigint", kind="text", payload="jsonb", recorded_at="timestamptz",
+    "outbox": _Part(
+        """INSERT INTO outbox (member_id, version, kind, payload, recorded_at)
+           SELECT member_id, version, command, change, recorded_at FROM member_version_part
+            ORDER BY member_id, version""",
+        {}, follows="member_version",
     ),
 }  # fmt: skip
 
@@ -252,11 +251,9 @@ _PARTS_AFTER: dict[str, _Part] = {
 
 _ALL_PARTS = _PARTS | _PARTS_AFTER
 
-_GIVE_IDENTIFIERS = text(
-    """INSERT INTO identifier (kind, value, member_id, linked_at)
-       SELECT kind, value, member, :now
-         FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[]), CAST(:members AS bigint[]))
+_GIVE_IDENTIFIERS = """INSERT INTO identifier (kind, value, member_id, linked_at)
+       SELECT kind, value, member, $4
+         FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bigint[]))
               AS new (kind, value, member)
         ORDER BY kind, value
        ON CONFLICT DO NOTHING RETURNING kind, value"""
-)

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.database import Driver
 from core.errors import Rejected
 from core.programme.document import Programme, Published
 from core.programme.validation import from_builtins, parse
@@ -43,9 +44,9 @@ class ProgrammeBook:
     def by_revision(self, revision: int) -> Programme:
         return self.published(revision).programme
 
-    async def load(self, connection: AsyncConnection) -> bool:
+    async def load(self, connection: Driver) -> bool:
         """Read what is newer than what is known. Returns whether there was anything."""
-        rows = (await connection.execute(_NEWER, {"known": self.revision})).all()
+        rows = await connection.fetch(_NEWER, self.revision)
         for revision, document, in_force in rows:
             if revision <= self.revision:
                 continue  # another lane read it while we waited
@@ -75,10 +76,8 @@ async def publish(connection: AsyncConnection, source: str, *, by: str, now: dat
     return int(revision)
 
 
-_NEWER = text(
-    """SELECT revision, CAST(document AS text), in_force FROM programme_revision
-        WHERE revision > :known ORDER BY revision"""
-)
+_NEWER = """SELECT revision, CAST(document AS text), in_force FROM programme_revision
+        WHERE revision > $1 ORDER BY revision"""
 
 _PUBLISH = text(
     """INSERT INTO programme_revision (revision, schema, document, source, in_force, published_at, published_by)

@@ -6,11 +6,10 @@ import asyncio
 
 import msgspec
 import pytest
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from core.adjustments.decide import AdjustPoints, SettleDue
-from core.database import connect
+from core.database import connect, connected
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine import load
 from core.engine.submission import Answer, Committed, input_hash
@@ -18,7 +17,7 @@ from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound
 from core.ledger.account import whole
 from core.members.decide import Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code
-from core.programme.book import ProgrammeBook, publish
+from core.programme.book import ProgrammeBook
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 from core.snapshot import Line
 from tests.conftest import START, Database, OpenEngine, SettableClock
@@ -311,13 +310,10 @@ async def test_an_event_is_decided_by_the_revision_of_its_time(
 async def test_a_book_read_by_two_at_once_holds_each_revision_once(database: Database) -> None:
     pool = connect(database.owner_url, pool_size=2)
     book = ProgrammeBook()
-    async with pool.connect() as one, pool.connect() as two:
+    async with connected(pool) as one, connected(pool) as two:
         for rate in ("2", "3", "4"):
-            await publish(one, document(rate=rate), by="test", now=START)
-            await one.commit()
+            await publish_programme(database.owner_url, document(rate=rate), START)
             await asyncio.gather(book.load(one), book.load(two))
-            await one.rollback()
-            await two.rollback()
     await pool.dispose()
     assert book.revision == 4
     assert [book.by_revision(n).earn.points_per_unit for n in (1, 2, 3, 4)] == ["10", "2", "3", "4"]
@@ -342,9 +338,9 @@ async def test_what_waits_for_the_clock_is_settled_once(
     assert (expired.kind, expired.points, expired.expired, expired.available) == ("expire", -50, 50, 0)
     assert (await send(engine, SettleDue(), member)).change is None
     pool = connect(database.url, pool_size=1)
-    async with pool.connect() as connection:
+    async with connected(pool) as connection:
         account = (await load.accounts(connection, [member], "points"))[member]
-        outbox = (await connection.execute(text("SELECT kind FROM outbox ORDER BY id"))).scalars().all()
+        outbox = [kind for (kind,) in await connection.fetch("SELECT kind FROM outbox ORDER BY id")]
     await pool.dispose()
     assert account.lots == ()
     assert outbox == ["enrol", "purchase", "hold", "void", "expire"]
@@ -361,7 +357,7 @@ async def test_what_is_read_is_what_the_last_decision_left(database: Database, o
     await send(engine, bought(START, 2000), member)
     await send(engine, HoldReward("small"), member)
     pool = connect(database.url, pool_size=1)
-    async with pool.connect() as connection:
+    async with connected(pool) as connection:
         held = (await load.accounts(connection, [member], "points"))[member]
         assert [(lot.no, lot.remaining) for lot in held.lots] == [(1, 0), (2, 14)]
         assert held == told[-1].account

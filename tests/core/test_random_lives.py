@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from core.database import connect
+from core.database import connect, connected
 from core.decision import Context, Decision, State
 from core.engine import load
 from core.engine.commands import Command, decide, only_credits
@@ -146,7 +146,7 @@ class EngineDriver:
             self.answered.pop(0)
 
     async def _account(self) -> Account:
-        async with self.pool.connect() as connection:
+        async with connected(self.pool) as connection:
             return (await load.accounts(connection, [self.member], CURRENCY))[self.member]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import read
 from core.adjustments.decide import AdjustPoints
-from core.database import connect
+from core.database import connect, connected
 from core.devices import KioskSession
 from core.engine.engine import Engine
 from core.engine.submission import Answer, Committed
@@ -150,7 +150,7 @@ async def on_stage(database: Database, clock: SettableClock, open_engine: OpenEn
     engine = await open_engine(listener=lambda batch, seconds: committed.extend(batch))
     pool = connect(database.url, pool_size=4)
     book = ProgrammeBook()
-    async with pool.connect() as connection:
+    async with connected(pool) as connection:
         await book.load(connection)
     reader = SlowReader(pool)
     hub = Hub(reader, book, clock)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from core.database import connected
 from core.devices import KioskSession
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine.submission import Committed
@@ -97,7 +98,8 @@ async def test_a_programme_published_meanwhile_is_the_one_shown(stage: Stage) ->
         renamed = default_document().replace("Listener", "Hearer")
         await publish(connection, renamed, by="test", now=stage.clock())
         await connection.commit()
-        assert await stage.book.load(connection)
+    async with connected(stage.database) as driver:
+        assert await stage.book.load(driver)
     stage.tell(change)
     await turn()
     assert "Hearer" in str(shown(wire))

@@ -12,6 +12,7 @@ import pytest
 
 from core import read
 from core.clock import rfc3339
+from core.database import connected
 from core.devices import KioskSession
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine.submission import Committed
@@ -427,7 +428,7 @@ async def test_a_published_programme_is_drawn_on_every_screen_an_empty_kiosk_too
     await stage.hub.attach(idle)
     renamed = default_document().replace("Listener", "Hearer").replace('"Harbour Records"', '"Pier Records"')
     await publish_programme(database.owner_url, renamed, stage.clock())
-    async with stage.database.connect() as connection:
+    async with connected(stage.database) as connection:
         assert await stage.book.load(connection)
     stage.hub.rerender()
     await until(lambda: all(len(wire.states) == 2 for wire in (*wires, kiosk)), "all are drawn again")
