@@ -266,7 +266,7 @@ def _with_database(
     settings = Settings.from_env(os.environ)
 
     async def run(endpoints: Endpoints) -> T:
-        database = connect(endpoints.database_url, pool_size=2)
+        database = connect(endpoints.database_url, pool_size=2, whole_tables=True)
         try:
             result = await do(database)
         finally:

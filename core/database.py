@@ -29,8 +29,22 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "alembic"
 _MIGRATE_LOCK = 0x43484F52  # "CHOR"
 
 
-def connect(url: str, *, pool_size: int) -> AsyncEngine:
-    """An engine of at most `pool_size` connections; a dead one is replaced when it is next asked for."""
+_BY_INDEX = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""The door and the screens look up a few rows by key, whatever the arrays they name them in: one plan serves for ever. To
+plan a batch's write anew costs the server more than the write; and a plan made while a table was small must not scan it
+when it has grown."""
+
+
+def connect(url: str, *, pool_size: int, whole_tables: bool = False) -> AsyncEngine:
+    """An engine of at most `pool_size` connections; a dead one is replaced when it is next asked for.
+
+    `whole_tables` is for work that reads them (a proof, a migration) and is planned as PostgreSQL sees fit.
+    """
     return create_async_engine(
         _async_url(url),
         pool_size=pool_size,
@@ -40,7 +54,7 @@ def connect(url: str, *, pool_size: int) -> AsyncEngine:
         connect_args={
             "timeout": 5,
             "max_cached_statement_lifetime": 0,
-            "server_settings": {"application_name": "chorus", "jit": "off"},
+            "server_settings": {"application_name": "chorus", "jit": "off", **({} if whole_tables else _BY_INDEX)},
         },
     )
 
@@ -96,7 +110,7 @@ def migrate(owner_url: str, app_role: str | None, clock: Clock = system_clock) -
 
 
 async def _migrate(owner_url: str, app_role: str | None, clock: Clock) -> None:
-    engine = connect(owner_url, pool_size=1)
+    engine = connect(owner_url, pool_size=1, whole_tables=True)
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATE_LOCK})

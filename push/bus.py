@@ -127,6 +127,7 @@ class Bus:
             disconnected_cb=self._down,
             reconnected_cb=_up,
             name="chorus",
+            no_echo=True,
         )
         BUS_UP.set(1)
         await self._client.subscribe(CHANGES, cb=changes)

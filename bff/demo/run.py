@@ -96,7 +96,7 @@ def _without_limit(endpoints: Endpoints) -> dict[str, object]:
 
 
 async def _once(settings: Settings, url: str, workers: int, watched: int) -> OnceResult:
-    database = connect(_endpoints(settings).database_url, pool_size=4)
+    database = connect(_endpoints(settings).database_url, pool_size=4, whole_tables=True)
     try:
         with Progress("once") as progress:
             log = sales(parse(default_document()).tzinfo, system_clock())

@@ -203,7 +203,7 @@ def _word(process: subprocess.Popen[str], start: str, log: Path) -> str:
 async def verified(url: str) -> list[str]:
     """What `core.verify` finds wrong with the database: entries sum to zero, balances equal their lots, versions have
     no gap, and the rest. Empty when all is well."""
-    pool = connect(url, pool_size=1)
+    pool = connect(url, pool_size=1, whole_tables=True)
     try:
         report = await verify(pool)
     finally:

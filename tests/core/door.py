@@ -72,7 +72,7 @@ async def publish_programme(owner_url: str, source: str, now: datetime = LONG_AG
 
 async def verified(url: str) -> Report:
     """The report on a database."""
-    pool = connect(url, pool_size=1)
+    pool = connect(url, pool_size=1, whole_tables=True)
     try:
         return await verify(pool)
     finally:

@@ -134,7 +134,7 @@ class Plant:
     async def database(self) -> AsyncIterator[AsyncEngine]:
         endpoints = find_running(self.folder)
         assert endpoints is not None
-        pool = connect(endpoints.database_url, pool_size=2)
+        pool = connect(endpoints.database_url, pool_size=2, whole_tables=True)
         try:
             yield pool
         finally:
