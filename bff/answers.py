@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Response
+from litestar import Response
 
 from bff.bodies import TierAnswer
 from bff.services import Services
@@ -15,7 +15,7 @@ from core.errors import InvalidInput, NotFound
 from core.programme.document import text_in
 from core.snapshot import Change
 
-HIT = {"Idempotency-Hit": "true"}
+HIT = (b"idempotency-hit", b"true")
 
 _PURCHASE_ID = re.compile(r"p(\d{1,12})-(\d{1,9})")
 
@@ -54,12 +54,29 @@ def tier_answer(services: Services, change: Change, locale: str) -> TierAnswer:
     )
 
 
-def reply(answer: Answer, body: msgspec.Struct, *, created: bool = True) -> Response[Any]:
+class Reply(Response[Any]):
+    """JSON that is encoded already, sent without what Litestar offers for cookies, background tasks and encoders: it is
+    the answer of every command."""
+
+    def __init__(self, encoded: bytes, status: int, *more: tuple[bytes, bytes]) -> None:
+        self._encoded, self._status, self._more = encoded, status, more
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return self._send
+
+    async def _send(self, scope: Any, receive: Any, send: Any) -> None:
+        length = str(len(self._encoded)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", length), *self._more]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": self._encoded, "more_body": False})
+
+
+def reply(answer: Answer, body: msgspec.Struct, *, created: bool = True) -> Reply:
     """201 for the first answer, 200 with `Idempotency-Hit` for a replay."""
     encoded = msgspec.json.encode(body)
     if answer.replay:
-        return Response(encoded, status_code=200, headers=HIT, media_type=MediaType.JSON)
-    return Response(encoded, status_code=201 if created else 200, media_type=MediaType.JSON)
+        return Reply(encoded, 200, HIT)
+    return Reply(encoded, 201 if created else 200)
 
 
 def changed(answer: Answer) -> Change:

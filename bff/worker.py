@@ -13,11 +13,20 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 # The metrics of all workers are added up from files; the library reads this when it is first imported.
 METRICS = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+
+from prometheus_client import values as metric_values  # noqa: E402
+
+if METRICS:
+    # A worker never forks: its id need not be asked of the system for each value of each request.
+    multi_process: Any = metric_values.MultiProcessValue
+    metric_values.ValueClass = multi_process(process_identifier=partial(int, os.getpid()))
 
 import structlog  # noqa: E402
 import uvicorn  # noqa: E402
@@ -26,7 +35,7 @@ import uvloop  # noqa: E402
 from bff.server import Application, running  # noqa: E402
 from bff.services import Services  # noqa: E402
 from bff.supervisor import LISTEN_FD, PARENT_PID, READY_FD, ROLES  # noqa: E402
-from bff.wire import PromptWebSocket  # noqa: E402
+from bff.wire import OneWriteHttp  # noqa: E402
 from core.processes import die_with_parent  # noqa: E402
 from core.settings import OperatorError, Settings  # noqa: E402
 from push.session import MAX_CLIENT_FRAME, Close, Refused  # noqa: E402
@@ -82,8 +91,7 @@ async def work(settings: Settings, roles: frozenset[str], listen: int | None, re
         config = uvicorn.Config(
             Application(services),
             loop="uvloop",
-            http="httptools",
-            ws=PromptWebSocket,
+            http=OneWriteHttp,
             ws_per_message_deflate=False,
             ws_max_size=MAX_CLIENT_FRAME,
             ws_ping_interval=30,

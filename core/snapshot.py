@@ -20,7 +20,7 @@ RECENT = 20
 Kind = Literal["enrol", "link", "purchase", "return", "hold", "capture", "void", "adjust", "expire"]
 
 
-class Change(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, cache_hash=True, omit_defaults=True, kw_only=True):
     """One version of one member. `points` is the change of the spendable balance, `available` the balance after."""
 
     member: int
@@ -86,7 +86,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str = ""
 
 
-class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+class Purchase(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
     """One purchase as recorded: what a receipt prints, and what returns are held against."""
 
     member: int

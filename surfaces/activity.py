@@ -38,9 +38,15 @@ def causes(changes: Iterable[Change], published: Published, locale: str, *, publ
 
     `public` leaves out where and what, for a surface that others than the member may see (a receipt's link, a kiosk).
     """
-    programme, w = published.programme, words(locale)
+    key = published.programme.key
     told = sorted((change for change in changes if change.kind != "link"), key=lambda change: change.version)
-    return tuple(_cause(change, programme, w, public) for change in told[-MAX_CAUSES:])
+    return tuple(_kept_cause(change, key, locale, public) for change in told[-MAX_CAUSES:])
+
+
+@lru_cache(maxsize=4096)
+def _kept_cause(change: Change, key: ProgrammeKey, locale: str, public: bool) -> Cause:
+    """Every surface of a member tells of the same change at the same moment."""
+    return _cause(change, key.programme, words(locale), public)
 
 
 def place_text(place: str, till: str, programme: Programme, w: Words) -> str:

@@ -16,7 +16,9 @@ _LONGEST = 16
 def clean(text: str) -> str:
     """`text` without control and format characters (a bidi override could reorder a neighbour's words), spaces
     folded."""
-    return " ".join("".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf")).split())
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf"))
+    return " ".join(text.split())
 
 
 def greeting_name(display_name: str) -> str:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 
-from core.programme.document import Programme, Published, text_in
+import msgspec
+
+from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Line, Purchase, Snapshot
 from surfaces import masking
 from surfaces.activity import items_text, place_text
@@ -31,7 +34,15 @@ def view(
 ) -> ReceiptView:
     """`printed` is the revision that decided the purchase (`purchase.programme`): its rates and tier names are what the
     arithmetic shows. Left out, it is `published`. `live` False leaves the balance out."""
-    programme, w = (printed or published).programme, words(locale)
+    paper = _printed(purchase, (printed or published).programme.key, locale)
+    balance = balance_of(snapshot, published, now, locale) if live else None
+    return msgspec.structs.replace(paper, link=link, balance=balance)
+
+
+@lru_cache(maxsize=8192)
+def _printed(purchase: Purchase, key: ProgrammeKey, locale: str) -> ReceiptView:
+    """All of it that does not move."""
+    programme, w = key.programme, words(locale)
     return ReceiptView(
         brand=text_in(programme.brand.name, locale),
         number=purchase.external_id,
@@ -45,9 +56,9 @@ def view(
         arithmetic=tuple(_arithmetic(purchase, programme, w)),
         balance_after=purchase.available,
         balance_after_text=points_text(purchase.available, programme, w),
-        balance=balance_of(snapshot, published, now, locale) if live else None,
+        balance=None,
         returned_note=_returned_note(purchase, programme, w),
-        link=link,
+        link="",
     )
 
 

@@ -7,12 +7,13 @@ settled once as of `now`, and each number has its words beside it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
 from core.ledger.account import Account
 from core.ledger.settle import settle
-from core.programme.document import Programme, Published, text_in
+from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Profile, Snapshot
 from core.tiers.ladder import period_start, standing
 from surfaces import masking
@@ -53,7 +54,7 @@ def _stand(snapshot: Snapshot, published: Published, now: datetime, locale: str)
         brand=text_in(programme.brand.name, locale),
         balance=_balance(account, programme, w),
         tier=_tier(account, programme, now, w),
-        rewards=tuple(_rewards(account, programme, w)),
+        rewards=_rewards(account.available, programme, w),
         holds=tuple(_holds(account, programme, w)),
         expiring=tuple(_expiring(account, programme, w)),
         hint="" if account.lots_made or account.debt else w("member.hint"),
@@ -103,8 +104,8 @@ def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Ti
     }
     first = tier.threshold == 0
     kept_through = stands.period + 1 if qualifying >= tier.threshold else stands.period
-    last_day = period_start(kept_through + 1, programme) - timedelta(days=1)
-    kept_text = "" if first else w("tier.kept", date=formats.date(last_day, programme.tzinfo, w.locale))
+    end = period_start(kept_through + 1, programme)
+    kept_text = "" if first else w("tier.kept", date=_last_day(end, programme.key, w.locale))
     if upper is None:
         next_name = to_next = notch = None
         distance, label = w("tier.top"), w("tier.label_top", **spoken)
@@ -150,28 +151,40 @@ def _finish(key: str, programme: Programme) -> Finish:
     return "gold" if rank > 1 and rank == len(programme.tiers) - 1 else "silver"
 
 
-def _rewards(account: Account, programme: Programme, w: Words) -> list[Reward]:
-    balance, rewards = account.available, []
+def _rewards(balance: int, programme: Programme, w: Words) -> tuple[Reward, ...]:
+    return tuple(
+        reward if reward.points <= balance else _locked(reward, reward.points - balance, w)
+        for reward in _catalogue(programme.key, w.locale)
+    )
+
+
+@lru_cache(maxsize=64)
+def _catalogue(key: ProgrammeKey, locale: str) -> tuple[Reward, ...]:
+    """The rewards as one sees them who can afford them all."""
+    programme, w = key.programme, words(locale)
+    rewards = []
     for reward in programme.rewards:
-        cost = points_text(reward.points, programme, w)
-        missing = max(0, reward.points - balance)
+        cost, name = points_text(reward.points, programme, w), text_in(reward.name, locale)
         rewards.append(
             Reward(
                 id=reward.id,
-                name=text_in(reward.name, w.locale),
-                stub=text_in(reward.stub, w.locale),
+                name=name,
+                stub=text_in(reward.stub, locale),
                 points=reward.points,
                 points_text=cost,
-                terms=text_in(reward.terms, w.locale) if reward.terms else "",
-                affordable=not missing,
-                missing=missing,
-                note=w("reward.locked", points=cost, missing=formats.number(missing))
-                if missing
-                else w("reward.open", points=cost),
-                action_label=w("reward.use_label", points=cost, reward=text_in(reward.name, w.locale)),
+                terms=text_in(reward.terms, locale) if reward.terms else "",
+                affordable=True,
+                missing=0,
+                note=w("reward.open", points=cost),
+                action_label=w("reward.use_label", points=cost, reward=name),
             )
         )
-    return rewards
+    return tuple(rewards)
+
+
+def _locked(reward: Reward, missing: int, w: Words) -> Reward:
+    note = w("reward.locked", points=reward.points_text, missing=formats.number(missing))
+    return msgspec.structs.replace(reward, affordable=False, missing=missing, note=note)
 
 
 def _holds(account: Account, programme: Programme, w: Words) -> list[Held]:
@@ -201,7 +214,14 @@ def _expiring(account: Account, programme: Programme, w: Words) -> list[Expiring
             by_date[lot.expires_at] = by_date.get(lot.expires_at, 0) + lot.remaining
     dates = []
     for at in sorted(by_date)[:EXPIRIES]:
-        last_good_day = formats.date(at - timedelta(microseconds=1), programme.tzinfo, w.locale)
-        text = w("expiring.text", points=points_text(by_date[at], programme, w), date=last_good_day)
+        text = w(
+            "expiring.text", points=points_text(by_date[at], programme, w), date=_last_day(at, programme.key, w.locale)
+        )
         dates.append(Expiring(points=by_date[at], at=at, text=text))
     return dates
+
+
+@lru_cache(maxsize=4096)
+def _last_day(end: datetime, key: ProgrammeKey, locale: str) -> str:
+    """The last whole day before `end`. Lots end at a day's end, so members share these instants."""
+    return formats.date(end - timedelta(microseconds=1), key.programme.tzinfo, locale)

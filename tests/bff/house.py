@@ -24,7 +24,7 @@ from bff.auth import Principal
 from bff.server import Application, running
 from bff.services import Services
 from bff.supervisor import bind
-from bff.wire import PromptWebSocket
+from bff.wire import OneWriteHttp
 from core import devices
 from core.clock import rfc3339
 from core.devices import Device
@@ -236,8 +236,7 @@ async def _listening(services: Services, listener: socket.socket) -> AsyncIterat
     # What bff.worker gives uvicorn, so that the frames and limits are those of production.
     config = uvicorn.Config(
         Application(services),
-        http="httptools",
-        ws=PromptWebSocket,
+        http=OneWriteHttp,
         ws_per_message_deflate=False,
         ws_max_size=MAX_CLIENT_FRAME,
         access_log=False,
