@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-import nats
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -35,7 +34,7 @@ from core.programme.book import publish
 from core.programme.validation import parse
 from core.settings import OperatorError, Settings
 from core.verify import verify as verify_ledger
-from push.bus import PROGRAMME, nats_options
+from push.bus import tell_programme
 
 T = TypeVar("T")
 
@@ -247,15 +246,8 @@ def programme_publish(file: Path, by: str) -> None:
         async with database.begin() as connection:
             return await publish(connection, source, by=by, now=system_clock())
 
-    revision = _with_database(run, after=_tell_programme)
+    revision = _with_database(run, after=lambda endpoints: tell_programme(endpoints.nats_url, endpoints.nats_token))
     print(f"revision {revision} is in force")
-
-
-async def _tell_programme(endpoints: Endpoints) -> None:
-    """Have every worker draw its screens again at once; those that miss it see it within a second anyway."""
-    client = await nats.connect(endpoints.nats_url, **nats_options(endpoints.nats_token))
-    await client.publish(PROGRAMME, b"")
-    await client.drain()
 
 
 def _with_database(

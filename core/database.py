@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from alembic import command
 from core.clock import Clock, system_clock
@@ -73,31 +73,68 @@ class Driver(Protocol):
     def is_closed(self) -> bool: ...
 
 
-@contextlib.asynccontextmanager
-async def connected(engine: AsyncEngine) -> AsyncIterator[Driver]:
-    """The driver's connection under one of the engine's pool; each statement is a transaction of its own.
+class Kept:
+    """One connection of the engine's pool on the driver's own terms, kept from one transaction to the next; after an
+    error it is replaced when it is next needed.
 
-    The door and the reads of every screen speak to it: SQLAlchemy's own cost for a statement is four times the driver's.
-    Raises `DBAPIError` as SQLAlchemy would, so that a caller need not know which of the two it spoke to.
+    The door and the reads of every screen speak to the driver: SQLAlchemy's own cost for a statement is four times the
+    driver's. Errors are raised as SQLAlchemy would (`DBAPIError`), so that a caller need not know which of the two it
+    spoke to.
     """
-    async with engine.connect() as connection:
-        raw: Driver = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._connection: AsyncConnection | None = None
+
+    @contextlib.asynccontextmanager
+    async def statements(self) -> AsyncIterator[Driver]:
+        """The driver's connection; each statement is a transaction of its own."""
+        if self._connection is None:
+            self._connection = await self._engine.connect()
+        raw: Driver = (await self._connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
         try:
             yield raw
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            lost = raw.is_closed()
-            if lost:
-                await connection.invalidate()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            lost = raw.is_closed() or isinstance(error, asyncpg.InternalClientError | OSError)
+            # After any error: one that a dying server sent may leave the connection open and of no use.
+            await self._connection.invalidate()
+            await self.close()
             raise DBAPIError(None, None, error, connection_invalidated=lost) from error
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, one_instant: bool = False) -> AsyncIterator[Driver]:
+        """As `statements`, in a transaction. `one_instant`: all statements see the same moment, and none writes."""
+        options = {"isolation": "repeatable_read", "readonly": True} if one_instant else {}
+        async with self.statements() as raw, raw.transaction(**options):
+            yield raw
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[Driver]:
+    """A connection for a few statements, as `Kept.statements`."""
+    kept = Kept(engine)
+    try:
+        async with kept.statements() as raw:
+            yield raw
+    finally:
+        await kept.close()
 
 
 @contextlib.asynccontextmanager
 async def transaction(engine: AsyncEngine, *, one_instant: bool = False) -> AsyncIterator[Driver]:
-    """As `connected`, in a transaction. `one_instant`: all statements see the same moment, and none writes."""
-    async with connected(engine) as raw:
-        options = {"isolation": "repeatable_read", "readonly": True} if one_instant else {}
-        async with raw.transaction(**options):
+    """A connection for one transaction, as `Kept.transaction`."""
+    kept = Kept(engine)
+    try:
+        async with kept.transaction(one_instant=one_instant) as raw:
             yield raw
+    finally:
+        await kept.close()
 
 
 def _async_url(url: str) -> str:

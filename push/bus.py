@@ -150,9 +150,6 @@ class Bus:
     def tell_device(self, session: KioskSession) -> None:
         self._publish(DEVICES, _ENCODER.encode(session))
 
-    def tell_programme(self) -> None:
-        self._publish(PROGRAMME, b"")
-
     def _publish(self, subject: str, data: bytes) -> None:
         if not self.connected:
             return
@@ -178,6 +175,13 @@ class Bus:
                 await self._client.drain()
             else:
                 await self._client.close()
+
+
+async def tell_programme(url: str, token: str | None) -> None:
+    """Have every process draw its screens again at once; those that miss it see it within a second anyway."""
+    client = await nats.connect(url, **nats_options(token))
+    await client.publish(PROGRAMME, b"")
+    await client.drain()
 
 
 async def _ignore(_: Exception) -> None:

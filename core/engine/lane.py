@@ -1,4 +1,4 @@
-"""A lane: one database connection at a time, one batch in flight, the next one gathering meanwhile (group commit).
+"""A lane: one database connection, one batch in flight, the next one gathering meanwhile (group commit).
 
 Guarantees, for each submission put in: its answer is set exactly once; it is set only after the commit that made it
 true; a caller that went away cancels nothing. There is no timer: an idle lane starts at once, and a busy one takes all
@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
-from core.database import transaction
+from core.database import Kept
 from core.engine.pipeline import Outcome, Pipeline
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError, Unavailable
@@ -45,7 +45,7 @@ class Lane:
     def __init__(
         self, engine: AsyncEngine, pipeline: Pipeline, clock: Clock, listener: Listener, foresight: Foresight | None
     ) -> None:
-        self._engine = engine
+        self._connection = Kept(engine)
         self._pipeline = pipeline
         self._clock = clock
         self._listener = listener
@@ -77,6 +77,7 @@ class Lane:
                 await self._commit(self._take())
             self._wake.clear()
             if self._closing:
+                await self._connection.close()
                 return
 
     def _take(self) -> list[Submission]:
@@ -119,7 +120,7 @@ class Lane:
 
     async def _attempt(self, batch: list[Submission], attempt: int) -> None:
         started = perf_counter()
-        async with transaction(self._engine) as connection:
+        async with self._connection.transaction() as connection:
             outcome = await self._pipeline.run(connection, batch, attempt, self._clock())
             if self._foresight is not None and outcome.committed:
                 # At the loop's next turn, when the COMMIT has left and only the disk is waited for.

@@ -42,9 +42,14 @@ async def owners(connection: Driver, identifiers: Collection[Identifier]) -> dic
     return {Identifier(kind, value): member for kind, value, member in rows}
 
 
-async def claim(connection: Driver, claims: Iterable[tuple[str, str, bytes]], attempt: int) -> set[tuple[str, str]]:
-    """Claim (source, key, hash) for this attempt; returns the (source, key) that were free. Waits for a transaction
-    that is claiming the same key."""
+async def claim(
+    connection: Driver,
+    claims: Iterable[tuple[str, str, bytes]],
+    attempt: int,
+    identifiers: Collection[Identifier],
+) -> tuple[set[tuple[str, str]], dict[Identifier, int]]:
+    """Claim (source, key, hash) for this attempt; returns the (source, key) that were free, and the owners of
+    `identifiers`, which would cost another round trip. Waits for a transaction that is claiming the same key."""
     ordered = sorted(claims)
     rows = await connection.fetch(
         _CLAIM,
@@ -52,8 +57,11 @@ async def claim(connection: Driver, claims: Iterable[tuple[str, str, bytes]], at
         [key for _, key, _ in ordered],
         [digest for _, _, digest in ordered],
         attempt,
+        [i.kind for i in identifiers],
+        [i.value for i in identifiers],
     )
-    return {(source, key) for source, key in rows}
+    free = {(source, key) for source, key, member in rows if member is None}
+    return free, {Identifier(kind, value): member for kind, value, member in rows if member is not None}
 
 
 async def claimed(connection: Driver, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Claim]:
@@ -168,11 +176,16 @@ _QUALIFYING = msgspec.json.Decoder(dict[int, int])
 _OWNERS = """SELECT kind, value, member_id FROM identifier
          JOIN unnest(CAST($1 AS text[]), CAST($2 AS text[])) AS wanted (kind, value) USING (kind, value)"""
 
-_CLAIM = """INSERT INTO claim (source, id, hash, attempt)
-       SELECT source, id, hash, $4
-         FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bytea[])) AS new (source, id, hash)
-        ORDER BY source, id
-       ON CONFLICT DO NOTHING RETURNING source, id"""
+_CLAIM = """WITH free AS (
+         INSERT INTO claim (source, id, hash, attempt)
+         SELECT source, id, hash, $4
+           FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]), CAST($3 AS bytea[])) AS new (source, id, hash)
+          ORDER BY source, id
+         ON CONFLICT DO NOTHING RETURNING source, id)
+       SELECT source, id, CAST(NULL AS bigint) FROM free
+       UNION ALL
+       SELECT kind, value, member_id FROM identifier
+         JOIN unnest(CAST($5 AS text[]), CAST($6 AS text[])) AS wanted (kind, value) USING (kind, value)"""
 
 _CLAIMED = """SELECT c.source, c.id, c.hash, c.attempt, c.member_id, c.version, CAST(v.change AS text),
               p.code, p.display_name, p.locale

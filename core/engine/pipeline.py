@@ -70,47 +70,47 @@ class Pipeline:
     async def run(self, connection: Driver, batch: list[Submission], attempt: int, now: datetime) -> Outcome:
         results: dict[int, Answer | ChorusError] = {}
         committed: list[Committed] = []
-        fresh = await self._claim(connection, batch, attempt, results, committed)
+        named = {s.who for s in batch if isinstance(s.who, Identifier)}
+        named.update(identifier for s in batch for identifier in wanted(s.command))
+        free, owners = await load.claim(connection, ((s.source, s.key, s.hash) for s in batch), attempt, named)
+        used = [i for i, s in enumerate(batch) if (s.source, s.key) not in free]
+        if used:
+            results, committed = await self._replay(connection, batch, used, attempt)
+        fresh = [i for i in range(len(batch)) if i not in results]
         if fresh:
-            round_ = await _Round.load(self, connection, [batch[i] for i in fresh], now)
+            round_ = await _Round.load(self, connection, [batch[i] for i in fresh], owners, now)
             answers, written = await round_.settle(connection)
             results.update(zip(fresh, answers, strict=True))
             committed += written
         return Outcome(tuple(results[i] for i in range(len(batch))), committed)
 
-    async def _claim(
-        self,
-        connection: Driver,
-        batch: list[Submission],
-        attempt: int,
-        results: dict[int, Answer | ChorusError],
-        committed: list[Committed],
-    ) -> list[int]:
-        """Answer the keys that were used; returns the places of those that are new."""
-        free = await load.claim(connection, ((s.source, s.key, s.hash) for s in batch), attempt)
-        used = [i for i, s in enumerate(batch) if (s.source, s.key) not in free]
-        if used:
-            claims = await load.claimed(connection, [(batch[i].source, batch[i].key) for i in used])
-            for i in used:
-                submission = batch[i]
-                found = claims.get((submission.source, submission.key))
-                if found is None:
-                    results[i] = Unavailable("the key was given up this moment; send it again", code="raced")
-                elif found.hash != submission.hash:
-                    results[i] = IdempotencyConflict(f"the key {submission.key!r} was used for another request")
-                else:
-                    ours = found.attempt == attempt
-                    if ours and found.change is not None:
-                        committed.append(Committed(found.change, None))
-                    results[i] = Answer(
-                        member=found.member,
-                        version=found.version,
-                        epoch=self.epoch,
-                        change=found.change,
-                        profile=found.profile,
-                        replay=not ours,
-                    )
-        return [i for i in range(len(batch)) if i not in results]
+    async def _replay(
+        self, connection: Driver, batch: list[Submission], used: list[int], attempt: int
+    ) -> tuple[dict[int, Answer | ChorusError], list[Committed]]:
+        """Answer those whose keys were used, by their place in the batch; with what this very attempt had committed."""
+        results: dict[int, Answer | ChorusError] = {}
+        committed: list[Committed] = []
+        claims = await load.claimed(connection, [(batch[i].source, batch[i].key) for i in used])
+        for i in used:
+            submission = batch[i]
+            found = claims.get((submission.source, submission.key))
+            if found is None:
+                results[i] = Unavailable("the key was given up this moment; send it again", code="raced")
+            elif found.hash != submission.hash:
+                results[i] = IdempotencyConflict(f"the key {submission.key!r} was used for another request")
+            else:
+                ours = found.attempt == attempt
+                if ours and found.change is not None:
+                    committed.append(Committed(found.change, None))
+                results[i] = Answer(
+                    member=found.member,
+                    version=found.version,
+                    epoch=self.epoch,
+                    change=found.change,
+                    profile=found.profile,
+                    replay=not ours,
+                )
+        return results, committed
 
     @property
     def book(self) -> ProgrammeBook:
@@ -144,10 +144,14 @@ class _Round:
         self._now = now
 
     @classmethod
-    async def load(cls, pipeline: Pipeline, connection: Driver, submissions: list[Submission], now: datetime) -> _Round:
-        named = {s.who for s in submissions if isinstance(s.who, Identifier)}
-        wishes = {identifier for s in submissions for identifier in wanted(s.command)}
-        owners = await load.owners(connection, named | wishes)
+    async def load(
+        cls,
+        pipeline: Pipeline,
+        connection: Driver,
+        submissions: list[Submission],
+        owners: dict[Identifier, int],
+        now: datetime,
+    ) -> _Round:
         enrolments = sum(isinstance(s.command, Enrol) for s in submissions)
         new = iter(await pipeline.new_members(connection, enrolments))
         members = [

@@ -23,6 +23,7 @@ from core.programme.book import ProgrammeBook, publish
 from core.programme.validation import default_document
 from core.sweep import sweep
 from push import repair
+from push.bus import tell_programme
 from tests.bff.house import House, Shopper, bearer, fresh, opened, until
 from tests.conftest import Database, SettableClock
 from tests.contract.conftest import WITHOUT_REPAIR
@@ -245,7 +246,7 @@ async def test_a_programme_is_drawn_everywhere_when_it_is_published(
                     async with pool.begin() as connection:
                         revision = await publish(connection, document, by="test", now=clock())
                     await pool.dispose()
-                    one.services.bus.tell_programme()
+                    await tell_programme(endpoints.nats_url, endpoints.nats_token)
                     for book in (one.services.book, two.services.book):
                         await until(_knows(book, revision), "it is heard of")
                     await must_agree(one, shown_by, [*screens, idle])
@@ -281,7 +282,7 @@ async def test_what_the_bus_lost_the_repair_lane_heals(
             async with pool.begin() as connection:
                 await publish(connection, default_document().replace("Listener", "Hearer"), by="test", now=clock())
             await pool.dispose()
-            one.services.bus.tell_programme()
+            await tell_programme(endpoints.nats_url, endpoints.nats_token)
             await until(lambda: one.services.book.revision == 2, "the first hears of it")
             await until(lambda: screens[0].view["tier"]["name"] == "Hearer", "the programme is seen")
             await must_agree(one, two, screens)
