@@ -222,8 +222,8 @@ class Hub:
                 # One member that cannot be drawn must not keep the others of this turn from their screens.
                 _log.error("not_drawn", member=topic.member, exc_info=error)
         if dirty:
-            # Whoever was sent a frame on this machine (the proxy in front of us) goes first. The system likes to wake it on
-            # this very core, where it would wait for the rest of our turn: the bus, the answers, the next request.
+            # Whoever was sent a frame on this machine (the proxy in front of us) goes first. The system likes to wake it
+            # on this very core, where it would wait for the rest of our turn: the bus, the answers, the next request.
             os.sched_yield()
 
     def _fan_out(self, topic: Topic) -> None:

@@ -1,4 +1,4 @@
-"""What the door writes: a batch of decisions, one statement a table.
+"""What the door writes: a batch of decisions, all of it in one statement.
 
 `Batch` gathers rows column by column while commands are decided; `write` puts them down. What changed of an account is
 the difference between what was loaded and what the last decision left, so two commands of one member in a batch cost
