@@ -72,6 +72,8 @@ class Driver(Protocol):
 
     def is_closed(self) -> bool: ...
 
+    def is_in_transaction(self) -> bool: ...
+
 
 class Kept:
     """One connection of the engine's pool on the driver's own terms, kept from one transaction to the next; after an
@@ -85,20 +87,18 @@ class Kept:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._connection: AsyncConnection | None = None
+        self._raw: Driver | None = None
 
     @contextlib.asynccontextmanager
     async def statements(self) -> AsyncIterator[Driver]:
         """The driver's connection; each statement is a transaction of its own."""
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        raw: Driver = (await self._connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+        raw = self._raw or await self._open()
         try:
             yield raw
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             lost = raw.is_closed() or isinstance(error, asyncpg.InternalClientError | OSError)
             # After any error: one that a dying server sent may leave the connection open and of no use.
-            await self._connection.invalidate()
-            await self.close()
+            await self.close(broken=True)
             raise DBAPIError(None, None, error, connection_invalidated=lost) from error
 
     @contextlib.asynccontextmanager
@@ -108,11 +108,20 @@ class Kept:
         async with self.statements() as raw, raw.transaction(**options):
             yield raw
 
-    async def close(self) -> None:
-        """Give the connection back."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+    async def close(self, *, broken: bool = False) -> None:
+        """Give the connection back; one that is `broken`, or was left in the middle of a transaction, to be ended."""
+        connection, raw, self._connection, self._raw = self._connection, self._raw, None, None
+        if connection is None or raw is None:
+            return
+        if broken or raw.is_in_transaction():
+            await connection.invalidate()
+        await connection.close()
+
+    async def _open(self) -> Driver:
+        self._connection = await self._engine.connect()
+        raw: Driver = (await self._connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+        self._raw = raw
+        return raw
 
 
 @contextlib.asynccontextmanager
