@@ -92,6 +92,8 @@ class Kept:
     @contextlib.asynccontextmanager
     async def statements(self) -> AsyncIterator[Driver]:
         """The driver's connection; each statement is a transaction of its own."""
+        if self._raw is not None and self._raw.is_closed():
+            await self.close(broken=True)
         raw = self._raw or await self._open()
         try:
             yield raw
@@ -118,10 +120,14 @@ class Kept:
         await connection.close()
 
     async def _open(self) -> Driver:
-        self._connection = await self._engine.connect()
-        raw: Driver = (await self._connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
-        self._raw = raw
-        return raw
+        """A connection that was alive when last heard of: a server that went away while the pool was idle is no error."""
+        while True:
+            connection = await self._engine.connect()
+            raw: Driver = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+            self._connection, self._raw = connection, raw
+            if not raw.is_closed():
+                return raw
+            await self.close(broken=True)
 
 
 @contextlib.asynccontextmanager

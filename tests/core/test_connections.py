@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from core.database import Kept, connect, connected, transaction
-from tests.bff.house import until_async
+from tests.bff.house import until, until_async
 from tests.conftest import Database
 
 _SLEEPERS = """SELECT count(*) FROM pg_stat_activity
@@ -61,6 +62,31 @@ async def test_an_error_is_told_as_sqlalchemy_would_and_the_connection_replaced(
     async with kept.transaction() as connection:
         assert await connection.fetchval("SELECT 1") == 1
     await kept.close()
+    await pool.dispose()
+
+
+async def test_a_server_that_went_away_while_nobody_asked_is_no_error(database: Database) -> None:
+    """All connections of a pool, and a kept one, are ended while idle, as by a restart: the next uses find others."""
+    pool, other = connect(database.url, pool_size=4), connect(database.url, pool_size=1)
+    kept = Kept(pool)
+    async with contextlib.AsyncExitStack() as stack:
+        idle = [await stack.enter_async_context(connected(pool)) for _ in range(3)]
+        async with kept.transaction() as connection:
+            await connection.fetchval("SELECT 1")
+        idle.append(connection)
+    async with connected(other) as killer:
+        await killer.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+        )
+    await until(lambda: all(connection.is_closed() for connection in idle), "the ends are noticed")
+    async with kept.transaction() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+    for _ in range(4):
+        async with connected(pool) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    await kept.close()
+    await other.dispose()
     await pool.dispose()
 
 
