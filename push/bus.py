@@ -8,7 +8,6 @@ waits, retries or blocks a commit.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -43,7 +42,6 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
-    origin: str
     committed_at: datetime
     told: list[_Told]
 
@@ -77,7 +75,6 @@ class Bus:
 
     def __init__(self, url: str, token: str | None) -> None:
         self._url, self._token = url, token
-        self._origin = secrets.token_hex(8)
         self._client: Client | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -103,9 +100,8 @@ class Bus:
             except msgspec.DecodeError as error:
                 _log.warning("unreadable_message", subject=message.subject, error=str(error))
                 return
-            if decoded.origin != self._origin:
-                for told in decoded.told:
-                    on_change(Heard(told.member, told.version, decoded.committed_at, told.change, told.account))
+            for told in decoded.told:
+                on_change(Heard(told.member, told.version, decoded.committed_at, told.change, told.account))
 
         async def devices(message: Msg) -> None:
             on_device(_DEVICE.decode(message.data))
@@ -142,10 +138,10 @@ class Bus:
             size += len(change) + len(account)
             told.append(_Told(one.change.member, one.change.version, msgspec.Raw(change), msgspec.Raw(account)))
             if size > MESSAGE_BYTES:
-                self._publish(CHANGES, _ENCODER.encode(_Message(self._origin, committed_at, told)))
+                self._publish(CHANGES, _ENCODER.encode(_Message(committed_at, told)))
                 told, size = [], 0
         if told:
-            self._publish(CHANGES, _ENCODER.encode(_Message(self._origin, committed_at, told)))
+            self._publish(CHANGES, _ENCODER.encode(_Message(committed_at, told)))
 
     def tell_device(self, session: KioskSession) -> None:
         self._publish(DEVICES, _ENCODER.encode(session))

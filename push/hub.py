@@ -231,6 +231,8 @@ class Hub:
         turn = self._turn()
         for socket in tuple(topic.sockets):
             self._show(socket, topic, turn)
+        if topic.ahead is not None and topic.ahead.snapshot is topic.snapshot:
+            topic.ahead = None  # shown; five views a member are much to keep for the next reader
         if (committed_at := topic.committed_at) is not None and turn.shown:
             lag = max(0.0, (self._clock() - committed_at).total_seconds())
             for surface in turn.shown:

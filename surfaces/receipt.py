@@ -39,9 +39,9 @@ def view(
     return msgspec.structs.replace(paper, link=link, balance=balance)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _printed(purchase: Purchase, key: ProgrammeKey, locale: str) -> ReceiptView:
-    """All of it that does not move."""
+    """All of it that does not move. Few are kept: a purchase may have hundreds of lines."""
     programme, w = key.programme, words(locale)
     return ReceiptView(
         brand=text_in(programme.brand.name, locale),

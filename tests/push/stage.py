@@ -47,24 +47,22 @@ class SlowReader(Reader):
 
     async def get(self, member: int) -> Snapshot | None:
         found = await super().get(member)
-        self.waiting += 1
-        await self.road.wait()
-        self.waiting -= 1
-        if self.broken:
-            self.broken -= 1
-            raise ConnectionResetError("the database is away")
+        await self._travel()
         return found
 
     async def purchase(self, member: int, version: int) -> Purchase | None:
         found = await super().purchase(member, version)
         self.purchases += 1
+        await self._travel()
+        return found
+
+    async def _travel(self) -> None:
         self.waiting += 1
         await self.road.wait()
         self.waiting -= 1
         if self.broken:
             self.broken -= 1
             raise ConnectionResetError("the database is away")
-        return found
 
 
 @dataclass
