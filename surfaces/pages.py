@@ -102,7 +102,7 @@ def phone(view: AppView, page: Page) -> str:
 
 
 def kiosk(view: KioskView, page: Page) -> str:
-    config = {"session": view.session, "clears_at": view.clears_at, "clears_seconds": view.clears_seconds}
+    config = {"session": view.session, "clears_at": view.clears_at}
     return _render(
         "kiosk.html",
         page,
@@ -152,7 +152,6 @@ def wall(faces: WallFaces, page: Page, *, last: Cause | None = None) -> str:
         config={
             "session": kiosk.session,
             "clears_at": kiosk.clears_at,
-            "clears_seconds": kiosk.clears_seconds,
             "code": faces.phone.member.code,
         },
         faces=faces,

@@ -51,16 +51,11 @@ CUSTOMERS = 40
 WATCH_SHIFTS = """
 window.realFrame = requestAnimationFrame.bind(window);
 const shifts = [];
+const corner = ({ x, y, width, height }) => `${x},${y} ${width}x${height}`;
 const keep = (entries) => {
-  const rows = document.querySelector("[data-each=activity]");
-  const makesRoom = (node) => Boolean(node && rows &&
-    (rows.contains(node) || rows.compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING));
-  for (const { value, sources } of entries)
-    shifts.push({
-      value,
-      nodes: sources.map(({ node }) => node?.outerHTML?.slice(0, 90) ?? "a node that is gone"),
-      belowActivity: sources.every(({ node }) => makesRoom(node)),
-    });
+  for (const { sources } of entries)
+    for (const { node, previousRect, currentRect } of sources)
+      shifts.push(`${corner(previousRect)} -> ${corner(currentRect)}: ${node?.outerHTML?.slice(0, 90) ?? node?.data}`);
 };
 const observer = new PerformanceObserver((list) => keep(list.getEntries()));
 observer.observe({ type: "layout-shift", buffered: true });
@@ -69,7 +64,7 @@ window.takeShifts = () => {
   return shifts.splice(0);
 };
 """
-"""`takeShifts()` gives what moved since it was last asked, the reader's doing or not."""
+"""`takeShifts()` tells what jumped from where to where since it was last asked, by the reader's doing or not."""
 
 
 class RunningClock(SettableClock):
@@ -277,6 +272,13 @@ async def settled(page: Page) -> None:
 async def live(page: Page) -> None:
     """Wait until the page, or every face of the wall, follows its member."""
     await expect(page.locator("[data-conn-chip], [data-conn-sum]")).to_have_class(re.compile(r"\blive\b"))
+
+
+async def jumps(page: Page) -> list[str]:
+    """What jumped from one place to another since it was last asked, all that moves being done."""
+    await settled(page)
+    found: list[str] = await page.evaluate("window.takeShifts()")
+    return found
 
 
 async def read_code(code: Locator) -> str:

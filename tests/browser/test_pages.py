@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
@@ -12,10 +13,8 @@ from playwright.async_api import Page, expect
 
 from surfaces.wording import formats
 from tests.bff.house import House, Shopper, bearer
-from tests.browser.conftest import Replay, Visits, live, read_code, settled
+from tests.browser.conftest import Replay, Visits, jumps, live, read_code, settled
 
-ROW_MAKES_ROOM = 0.05
-"""Of a page's shift score when a row enters at a list's top; 0.1 and less is called good."""
 BALANCE = '[data-number$="balance.points"]'
 
 
@@ -76,8 +75,7 @@ async def test_the_watch_sees_what_it_is_for(visits: Visits, house: House) -> No
         await page.evaluate("setTimeout(() => { throw new Error('thrown') })")
     await page.evaluate("""document.body.append(Object.assign(document.createElement("script"), { text: "1" }))""")
     await page.evaluate("document.querySelector('h1').style.marginTop = '200px'")
-    await settled(page)
-    assert [shift["belowActivity"] for shift in await page.evaluate("window.takeShifts()")] == [False]
+    assert await jumps(page)
     await page.goto(house.url.replace("127.0.0.1", "localhost") + "/card")
 
 
@@ -209,6 +207,17 @@ async def test_a_kiosk_clears_itself_on_a_dead_network(visits: Visits, house: Ho
     await page.clock.fast_forward(46_000)
     await expect(page.locator("h1:visible")).to_have_text("Scan your code")
     assert "Ada" not in await page.locator("body").evaluate("body => body.textContent + body.innerHTML")
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_kiosks_own_clock_does_not_matter(visits: Visits, house: House, regular: Shopper, hours: int) -> None:
+    """An hour before or after the server's: the session is there at the first paint, and lasts as long as elsewhere."""
+    page = await visits.blank(width=768, height=1024)
+    await page.clock.install(time=house.clock() + timedelta(hours=hours))
+    await visits.go(page, f"/kiosk?token={await house.kiosk(regular)}")
+    await live(page)
+    await expect(page.locator("[data-clears]")).to_have_text(re.compile(r"clears in 4\d seconds\."))
+    await expect(page.locator("h1:visible")).to_have_text("Welcome back, Ada")
 
 
 async def test_a_kiosks_next_member_may_have_a_lower_version(visits: Visits, house: House, regular: Shopper) -> None:
@@ -349,36 +358,6 @@ async def test_less_motion_sets_the_number_at_once(
     assert len(counted) > 2
     assert counted == sorted(counted)
     assert counted[-1] == final
-
-
-@pytest.mark.parametrize("width", [375, 1440])
-async def test_a_live_sale_moves_nothing_about(
-    visits: Visits, house: House, addresses: Addresses, regular: Shopper, width: int
-) -> None:
-    """From a sale to the end of its gain nothing shifts, but on card and phone what makes room for the new row."""
-    # Each in a profile of its own: of several pages in one, only the foremost draws every frame.
-    pages = {which: await visits.blank(width=width, height=900) for which in ("card", "phone", "bound", "receipt")}
-    for which, page in pages.items():
-        await page.clock.install()
-        await visits.go(page, getattr(addresses, which))
-        await live(page)
-    for page in pages.values():
-        await settled(page)
-        await page.evaluate("window.takeShifts()")
-    sale = await house.buy(regular)
-    for which, page in pages.items():
-        await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
-        if which != "receipt":
-            await expect(page.locator(".gain")).to_contain_text(f"+{sale['earned']}")
-    for which, page in pages.items():
-        await settled(page)
-        await page.clock.fast_forward(9_000)
-        await expect(page.locator("[data-gain]")).to_have_text("")
-        await settled(page)
-        shifts = await page.evaluate("window.takeShifts()")
-        assert [shift for shift in shifts if not shift["belowActivity"]] == [], which
-        assert sum(shift["value"] for shift in shifts) < ROW_MAKES_ROOM
-        assert bool(shifts) == (which in ("card", "phone")), which
 
 
 # -- for everyone ------------------------------------------------------------------------------------------------------

@@ -126,7 +126,7 @@ async def test_a_lost_network_is_told_and_caught_up(
         await expect(told).to_have_text(re.compile(r"^as of \d\d:\d\d:\d\d$"))
     await expect(redeem).to_be_disabled()
     await expect(choose).to_be_disabled()
-    await expect(page.locator("[data-note]")).to_have_text("Redeeming is paused until this screen reconnects.")
+    await expect(page.locator("[data-clears]")).to_contain_text("Redeeming waits for the connection.")
 
     await house.buy(regular)
     sale = await house.buy(regular)
@@ -139,7 +139,7 @@ async def test_a_lost_network_is_told_and_caught_up(
     await expect(page.locator("[data-conn-sum]")).to_have_text("Live, 5 of 5")
     await expect(redeem).to_be_enabled()
     await expect(choose).to_be_enabled()
-    await expect(page.locator("[data-note]")).to_have_text("")
+    await expect(page.locator("[data-clears]")).not_to_contain_text("Redeeming waits")
     await expect(page.locator("[data-live=receipt] .earn")).to_have_text(f"+{sale['earned']}")
     await was_not_reloaded(page)
 

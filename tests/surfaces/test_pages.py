@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -29,7 +30,9 @@ def page(locale: str = "en", **config: object) -> pages.Page:
 def render(which: str, locale: str = "en", *, name: str = "", purchase=PURCHASE, changes=(SALE,)) -> str:
     who = snapshot(*changes, name=name)
     paper = receipt.view(who, PUBLISHED, NOW, locale, purchase=purchase, link=LINK, live=True)
-    counter = kiosk.view(who, PUBLISHED, NOW, locale, store="pier-road", session=3, clears_at=NOW)
+    counter = kiosk.view(
+        who, PUBLISHED, NOW, locale, store="pier-road", session=3, clears_at=NOW + timedelta(seconds=45)
+    )
     faces = pages.WallFaces(
         phone=app.view(who, PUBLISHED, NOW, locale),
         web=web.view(who, PUBLISHED, NOW, locale),

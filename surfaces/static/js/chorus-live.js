@@ -124,6 +124,8 @@ export function connect(options) {
   let asOf = options.asOf ? Date.parse(options.asOf) : null;
   /** Server clock minus ours, from the exchange with the shortest way there and back. */
   let clock = /** @type {{offset: number, trip: number, at: number} | null} */ (null);
+  /** The same, too late by what the page took to come: good enough for a countdown until the first exchange. */
+  const roughly = asOf === null ? 0 : asOf - now();
   /** @type {WebSocket | null} */
   let socket = null;
   let retryTimer = 0;
@@ -271,7 +273,7 @@ export function connect(options) {
       return have;
     },
     /** The server's time now, in milliseconds, as far as it is known. */
-    serverNow: () => now() + (clock?.offset ?? 0),
+    serverNow: () => now() + (clock?.offset ?? roughly),
     /** Ends it for good. */
     close() {
       ended = true;

@@ -3,11 +3,13 @@
  * of these; what is particular to a surface is done in its `onState`.
  *
  * At a state: texts, version and lag at once; the balance counts for 600 ms (300 ms when points were spent); the record turns
- * for a gain; new rows enter; a toast after 600 ms, the spoken line after 1 s; the gain clears after 8 s.
+ * for a gain; new rows enter, and what they push aside glides; a toast after 600 ms, the spoken line after 1 s; the gain clears
+ * after 8 s.
  */
 
 import { bind, valueAt } from "./bind.js";
 import { connect } from "./chorus-live.js";
+import { glide } from "./glide.js";
 import { count, pace, replay } from "./motion.js";
 import { say as speak } from "./say.js";
 import { toast } from "./toast.js";
@@ -67,6 +69,8 @@ export function connectionLook(state, words) {
  */
 export function liveFace(root, options) {
   const { tools, quiet = false, frame: framed = root } = options;
+  /* A page of its own has a footer that a longer list pushes down; a face of the wall moves nothing but itself. */
+  const around = quiet ? root : document.body;
   const { words, format } = tools;
   const balancePath = options.balance ?? "balance";
   const calm = pace();
@@ -122,10 +126,12 @@ export function liveFace(root, options) {
     const slow = calm() && !blank;
     const rising = next && !(next.points < before);
     const ms = slow ? (rising ? 600 : 300) : 0;
-    bind(root, view, { fresh: slow, numbers: (el, to) => count(el, to, format.number, ms) });
-    if (next) balance = next;
-    if (another) forget();
-    else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
+    glide(around, () => {
+      bind(root, view, { fresh: slow, numbers: (el, to) => count(el, to, format.number, ms) });
+      if (next) balance = next;
+      if (another) forget();
+      else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
+    });
     if (info.caughtUp) caught = info.missed + 1;
     options.onState?.(frame, info);
   }
@@ -171,6 +177,13 @@ export function liveFace(root, options) {
     framed.dataset.conn = state;
     const down = state !== "live" && state !== "connecting";
     staleSince = down && status.asOf ? format.clock(status.asOf) : "";
+    glide(around, () => showConnection(down));
+    if (!quiet) announce(was, down);
+    options.onStatus?.(status);
+  }
+
+  /** @param {boolean} down */
+  function showConnection(down) {
     clearTimeout(chipTimer);
     const look = connectionLook(state, words);
     setChip(chip, look.shape, look.text, look.tone);
@@ -180,9 +193,6 @@ export function liveFace(root, options) {
     showGain();
     for (const el of root.querySelectorAll("[data-redeem],[data-cancel],[data-needs-live]"))
       el.toggleAttribute("disabled", down);
-    for (const el of root.querySelectorAll("[data-note]")) el.textContent = down ? words("paused") : "";
-    if (!quiet) announce(was, down);
-    options.onStatus?.(status);
   }
 
   /** @param {string} was @param {boolean} down */

@@ -4,6 +4,8 @@
  */
 
 import { busy, redeeming, request } from "./actions.js";
+import { glide } from "./glide.js";
+import { replay } from "./motion.js";
 import { hush, say } from "./say.js";
 
 const TOUCH_EVERY_MS = 3_000;
@@ -11,7 +13,7 @@ const SPOKEN_AT_SECONDS = 10;
 
 /**
  * @param {HTMLElement} root @param {import("./live-page.js").PageTools} tools
- * @param {{token?: string, keepFocus: boolean, clearsAt: string | null, clearsSeconds: number,
+ * @param {{token?: string, keepFocus: boolean, clearsAt: string | null,
  *   onRunOut?: () => void}} options `onRunOut`: a session ended, and not by "I’m done"
  */
 export function kioskSession(root, { words, format }, options) {
@@ -23,47 +25,56 @@ export function kioskSession(root, { words, format }, options) {
   const menu = find("[data-menu]");
   const pick = find("[data-pick]");
   let clearsAt = options.clearsAt ? Date.parse(options.clearsAt) : 0;
-  let clearsSeconds = options.clearsSeconds;
-  let serverNow = () => Date.now();
+  /** A device's own clock may be wrong by hours: nothing is counted down before the server's is known. */
+  let serverNow = /** @type {(() => number) | null} */ (null);
   let lastTouch = 0;
   let timer = 0;
+  let lost = false;
   let bound = !find(".acts2").hidden;
 
   /** @param {boolean} choosing @param {boolean} [focus] */
   function choose(choosing, focus = true) {
-    menu.hidden = choosing;
-    pick.hidden = !choosing;
-    root.classList.toggle("picking", choosing);
+    glide(root, () => {
+      menu.hidden = choosing;
+      pick.hidden = !choosing;
+      root.classList.toggle("picking", choosing);
+    });
     if (focus) (choosing ? pick.querySelector("button") : menu.querySelector("button"))?.focus();
   }
 
   /** @param {boolean} [byHand] */
   function clear(byHand = false) {
     const ranOut = bound && !byHand;
+    if (bound) replay(find("[data-gap]"), "another");
     bound = false;
     clearsAt = 0;
     clears.textContent = "";
     if (options.keepFocus) hush();
+    choose(false, false);
+    glide(root, blank);
+    if (options.keepFocus) input.focus();
+    if (ranOut) options.onRunOut?.();
+  }
+
+  /** Nothing of the member stays in the page, hidden or not. */
+  function blank() {
     for (const el of root.querySelectorAll('[data-show="member"]')) el.toggleAttribute("hidden", true);
     for (const el of root.querySelectorAll('[data-show="!member"]')) el.toggleAttribute("hidden", false);
     for (const el of root.querySelectorAll("[data-number^=member]"))
       /** @type {import("./motion.js").Counter} */ (el).stop?.();
     for (const el of root.querySelectorAll("[data-bind^=member],[data-number^=member]")) el.textContent = "";
     for (const row of root.querySelectorAll("[data-each^=member] > li")) row.remove();
-    choose(false, false);
-    if (options.keepFocus) input.focus();
-    if (ranOut) options.onRunOut?.();
   }
 
   function tick() {
     clearTimeout(timer);
-    if (!bound || !clearsAt) {
+    if (!bound || !clearsAt || !serverNow) {
       clears.textContent = "";
       return;
     }
     const left = Math.ceil((clearsAt - serverNow()) / 1000);
     if (left <= 0) return clear();
-    clears.textContent = `${words.count("clears", left)}${format.joiner}${words("extend")}`;
+    clears.textContent = `${words.count("clears", left)}${format.joiner}${words(lost ? "paused" : "extend")}`;
     if (left === SPOKEN_AT_SECONDS) say(clears.textContent);
     timer = window.setTimeout(tick, 1_000);
   }
@@ -73,7 +84,7 @@ export function kioskSession(root, { words, format }, options) {
     lastTouch = performance.now();
     try {
       const answer = await request({ path: "/kiosk/v1/session/touch", token });
-      clearsAt = answer?.clears_at ? Date.parse(answer.clears_at) : serverNow() + clearsSeconds * 1000;
+      if (answer?.clears_at) clearsAt = Date.parse(answer.clears_at);
       tick();
     } catch {
       /* Not extended: the countdown goes on, and the next touch asks again. */
@@ -110,17 +121,21 @@ export function kioskSession(root, { words, format }, options) {
         if (document.activeElement === document.body) input.focus();
     });
 
-  tick();
   return {
     /** @param {() => number} clock the server's */
     useClock(clock) {
       serverNow = clock;
       tick();
     },
+    /** @param {any} status of the connection: without it a touch extends nothing, and nothing is redeemed */
+    follow({ state }) {
+      lost = state !== "live" && state !== "connecting";
+      tick();
+    },
     /** @param {any} view */
     update(view) {
       clearsAt = view.member && view.clears_at ? Date.parse(view.clears_at) : 0;
-      clearsSeconds = view.clears_seconds;
+      if (view.member && !bound) replay(find("[data-gap]"), "another");
       bound ||= Boolean(view.member);
       if (view.member) input.value = "";
       else clear();

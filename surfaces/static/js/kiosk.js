@@ -11,7 +11,6 @@ const session = kioskSession(root, tools, {
   token: config.token,
   keepFocus: true,
   clearsAt: config.clears_at,
-  clearsSeconds: config.clears_seconds,
 });
 let shown = config.session;
 
@@ -23,6 +22,7 @@ const face = liveFace(root, {
   asOf: config.as_of,
   balance: "member.balance",
   toasts: false,
+  onStatus: (status) => session.follow(status),
   onState(frame) {
     session.update(frame.view);
     if (frame.view.session !== shown && frame.view.member)

@@ -35,7 +35,7 @@ export function lagPlot({ words, format }, target) {
       row.classList.toggle("late", isLate(ms));
       const text = words("ms", { n: format.number(ms) });
       /** @type {HTMLElement} */ (row.querySelector(".ms")).textContent = text;
-      /** @type {HTMLElement} */ (row.querySelector("i")).style.setProperty(
+      /** @type {HTMLElement} */ (row.querySelector(".ax")).style.setProperty(
         "--x",
         String(Math.min(100, (100 * ms) / axis)),
       );

@@ -6,6 +6,7 @@
 import { redeeming, request } from "./actions.js";
 import { bind } from "./bind.js";
 import { connectionLook, liveFace, setChip } from "./face.js";
+import { glide } from "./glide.js";
 import { kioskSession } from "./kiosk-session.js";
 import { faceRoot, start } from "./live-page.js";
 import { replay as restart } from "./motion.js";
@@ -122,6 +123,7 @@ function changed(id, article, status) {
   if (status.state !== "live" && status.state !== "connecting") entry.lag = null;
   if (status.state === "live" || entry.lag !== null) showLag(article, entry);
   else setChip(lagChip(article), look.shape, look.text, look.tone);
+  if (id === "kiosk") kiosk.follow(status);
   plot.connection(id, status.state);
   summarise();
   const lostOrBack = (was === "live") !== (status.state === "live") && was !== "connecting";
@@ -169,10 +171,12 @@ async function moveReceipt(version) {
   receiptVersion = version;
   faces.get("receipt")?.face.close();
   const root = faceRoot("receipt");
-  bind(root, answer.view, { numbers: (el, to) => (el.textContent = format.number(to)) });
-  const qr = /** @type {HTMLElement} */ (root.querySelector("[data-receipt-qr] .qr"));
-  qr.innerHTML = answer.qr ?? "";
-  root.closest(".face")?.classList.remove("empty");
+  glide(root, () => {
+    bind(root, answer.view, { numbers: (el, to) => (el.textContent = format.number(to)) });
+    const qr = /** @type {HTMLElement} */ (root.querySelector("[data-receipt-qr] .qr"));
+    qr.innerHTML = answer.qr ?? "";
+    root.closest(".face")?.classList.remove("empty");
+  });
   config.faces.receipt = { surface: "receipt", token: answer.token };
   connectFace("receipt", null);
 }
@@ -183,7 +187,6 @@ const kiosk = kioskSession(faceRoot("kiosk"), tools, {
   token: kioskToken,
   keepFocus: false,
   clearsAt: config.clears_at,
-  clearsSeconds: config.clears_seconds,
   /* Nobody stands at the wall's kiosk: unless it was cleared by hand, it goes on showing the wall's member. */
   async onRunOut() {
     try {

@@ -1,0 +1,54 @@
+/**
+ * Making room without a jump: what a change moves up or down starts where it was and glides to its new place. Who asked for
+ * less motion sees it there at once.
+ */
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const GLIDE_MS = 220;
+const OUT = "cubic-bezier(.16, 1, .3, 1)";
+
+/** @type {WeakMap<Element, Animation>} */
+const gliding = new WeakMap();
+
+/**
+ * Runs `change`, which draws something new inside `around`. Only whole boxes glide: words inside a line go with it.
+ * @param {Element} around @param {() => void} change
+ */
+export function glide(around, change) {
+  const before = new Map(boxes(around).map((el) => [el, el.getBoundingClientRect()]));
+  change();
+  for (const el of before.keys()) gliding.get(el)?.cancel();
+  /** How far each box is from where it was; what it holds goes with it. @type {Map<Element, number>} */
+  const moved = new Map();
+  /** @type {[Element, number][]} */
+  const starts = [];
+  for (const [el, was] of before) {
+    const now = el.getBoundingClientRect();
+    if (!visible(was) || !visible(now)) continue;
+    const along = carried(el, moved);
+    const own = was.top - now.top - along;
+    const glides = Math.abs(own) >= 2 && getComputedStyle(el).display !== "inline";
+    moved.set(el, glides ? along + own : along);
+    if (glides) starts.push([el, own]);
+  }
+  for (const [el, by] of starts) {
+    const from = { transform: `translateY(${by}px)` };
+    const options = { duration: still.matches ? 1 : GLIDE_MS, easing: OUT };
+    gliding.set(el, el.animate([from, { transform: "none" }], options));
+  }
+}
+
+/** @param {Element} around */
+const boxes = (around) => [...around.querySelectorAll("*:not(script, template, svg *, dialog, dialog *, [data-gap])")];
+
+/** @param {DOMRect} rect */
+const visible = (rect) => rect.width > 0 && rect.height > 0;
+
+/** @param {Element} el @param {Map<Element, number>} moved */
+function carried(el, moved) {
+  for (let up = el.parentElement; up; up = up.parentElement) {
+    const by = moved.get(up);
+    if (by !== undefined) return by;
+  }
+  return 0;
+}

@@ -1,0 +1,133 @@
+"""Nothing on a page jumps: not while it loads, and not when a number, a row or a word changes.
+
+The browser itself is asked, by its layout-shift entries: a box that is somewhere else in the next frame, without having
+moved there, is one. The windows are tall, so that what is below the fold counts too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from surfaces.wording import formats
+from tests.bff.house import House, Shopper, until
+from tests.browser.conftest import Visits, jumps, live
+
+BALANCE = '[data-number$="balance.points"]'
+GAIN_IS_GONE_MS = 9_000
+SESSION_IS_OVER_MS = 61_000
+
+
+@dataclass(frozen=True)
+class Screens:
+    """Every page of one member, in one language and width, each in a profile of its own: of several pages in one, only
+    the foremost draws every frame."""
+
+    pages: dict[str, Page]
+
+    async def steady(self, why: str) -> None:
+        for which, page in self.pages.items():
+            assert await jumps(page) == [], f"{which}, {why}"
+
+    async def pass_time(self) -> None:
+        for page in self.pages.values():
+            await page.clock.fast_forward(GAIN_IS_GONE_MS)
+
+    async def show(self, answer: dict[str, Any]) -> None:
+        text = formats.number(answer["balance"])
+        for page in self.pages.values():
+            for balance in await page.locator(BALANCE).all():
+                await expect(balance).to_have_text(text)
+
+
+async def screens_of(visits: Visits, house: House, who: Shopper, width: int, language: str) -> Screens:
+    sale = await house.buy(who, total=20_000)
+    addresses = {
+        "card": (f"/card?token={house.token('web', who.member)}", 2600),
+        "phone": (f"/phone?token={house.token('app', who.member)}", 2600),
+        "kiosk": (f"/kiosk?token={await house.kiosk(who)}", 1024),
+        "receipt": (sale["receipt"]["url"].removeprefix(house.url), 1400),
+        "wall": (f"/wall?member={who.code}", 900 if width == 1440 else 2000),
+    }
+    pages = {}
+    for which, (address, height) in addresses.items():
+        page = pages[which] = await visits.blank(width=width, height=height)
+        await page.context.add_cookies([{"name": "chorus_lang", "value": language, "url": house.url}])
+        await page.clock.install()
+        await visits.go(page, address)
+        await live(page)
+        await expect(page.locator(f"html[lang={language}]")).to_have_count(1)
+    return Screens(pages)
+
+
+@pytest.mark.parametrize(
+    ("width", "language", "purchases"), [(375, "zh-Hant", 0), (1440, "en", 12), (768, "zh-Hans", 3)]
+)
+@pytest.mark.usefixtures("replay")
+async def test_nothing_jumps(visits: Visits, house: House, width: int, language: str, purchases: int) -> None:
+    """From the first paint on: a sale, a new tier, a return, a reward set aside elsewhere, a lost network and its
+    return, a kiosk's clearing. For a member of no history, of some, and with full lists."""
+    who = await house.enrol()
+    for _ in range(purchases):
+        await house.buy(who, total=60_000)
+    screens = await screens_of(visits, house, who, width, language)
+    await screens.steady("the load")
+
+    sale = await house.buy(who)
+    await screens.show(sale)
+    await screens.steady("a sale")
+    await screens.pass_time()
+    await screens.steady("the end of a gain")
+
+    await screens.show(await house.buy(who, total=3_000_000))
+    await screens.steady("a new tier")
+
+    back = await house.post(f"/pos/v1/purchases/{sale['purchase_id']}/returns", {"id": f"r{who.member}"}, house.till)
+    await screens.show(back)
+    await screens.steady("a return")
+
+    await screens.show(await house.hold(who))
+    await screens.steady("a reward set aside")
+
+    visits.expect_fault("ERR_INTERNET_DISCONNECTED")
+    for which, page in screens.pages.items():
+        await page.context.set_offline(True)
+        await expect(page.locator("[data-conn-chip], [data-conn-sum]")).to_have_class(re.compile(r"\bwarn\b"))
+        assert await jumps(page) == []
+        if which == "wall":
+            await until(lambda: "ERR_INTERNET_DISCONNECTED" in str(visits.faults), "the replay's bar asks in vain")
+        await page.context.set_offline(False)
+        await live(page)
+    await screens.steady("a loss")
+
+    await screens.pages["kiosk"].clock.fast_forward(SESSION_IS_OVER_MS)
+    await expect(screens.pages["kiosk"].locator("form")).to_be_visible()
+    await screens.steady("the clearing")
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+async def test_a_page_without_a_member_does_not_jump(visits: Visits, house: House, width: int) -> None:
+    """An idle kiosk that comes alive, and the pages that say something went wrong."""
+    visits.expect_fault("status of 40")
+    for address in ("/card", "/r/not-a-receipt", f"/kiosk?token={await house.kiosk()}"):
+        page = await visits.blank(width=width, height=900)
+        await visits.go(page, address)
+        if address.startswith("/kiosk"):
+            await live(page)
+        assert await jumps(page) == [], address
+
+
+async def test_a_kiosks_choice_moves_without_a_jump(visits: Visits, house: House, regular: Shopper) -> None:
+    """Choosing a reward rearranges the screen; it glides there and back."""
+    page = await visits.open(f"/kiosk?token={await house.kiosk(regular)}", width=768, height=1024)
+    await live(page)
+    await page.locator("[data-choose]").click()
+    await expect(page.locator("[data-back]")).to_be_visible()
+    assert await jumps(page) == []
+    await page.locator("[data-back]").click()
+    await expect(page.locator("[data-choose]")).to_be_visible()
+    assert await jumps(page) == []
