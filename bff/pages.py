@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import Controller, Request, Response, get
 from litestar.datastructures import Cookie
@@ -33,11 +34,14 @@ class PagesController(Controller):
 
     @get("/card")
     async def card(self, request: _Request, services: Given, token: FromQuery[str | None] = None) -> Response[Any]:
-        """The member's web page. `?token=` signs in: it becomes a cookie and leaves the address bar."""
+        """The member's web page. `?token=` signs in: it becomes a cookie and leaves the address bar;
+        `?lang=` stays."""
         if token is not None:
             principal = services.tokens.verify(token, "web")
             cookie = services.tokens.issue(principal, SESSION_LIFETIME)
-            response = Redirect("/card", status_code=303, headers=dict(SECURITY))
+            lang = request.query_params.get("lang")
+            path = f"/card?{urlencode({'lang': lang})}" if lang else "/card"
+            response = Redirect(path, status_code=303, headers=dict(SECURITY))
             response.set_cookie(
                 Cookie(
                     SESSION_COOKIE,
