@@ -45,6 +45,7 @@ from tests.conftest import SettableClock, copy_of
 
 PATIENCE_MS = 10_000
 """How long a page may take to show what a test waits for; nothing ever takes so long when it works."""
+BALANCE = '[data-number$="balance.points"]'
 CUSTOMERS = 40
 """Of the log's 2,357: enough for a replay that has a sale every few days."""
 
@@ -253,6 +254,41 @@ async def regular(house: House) -> Shopper:
     await house.buy(who, total=105_000)
     await house.buy(who)
     return who
+
+
+def card_of(house: House, who: Shopper) -> str:
+    return f"/card?token={house.token('web', who.member)}"
+
+
+def phone_of(house: House, who: Shopper) -> str:
+    return f"/phone?token={house.token('app', who.member)}"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where each kind of page is for one member."""
+
+    wall: str
+    card: str
+    phone: str
+    bound: str
+    idle: str
+    receipt: str
+    signed_out: str = "/card"
+    error: str = "/r/not-a-receipt"
+
+
+@pytest.fixture
+async def addresses(house: House, regular: Shopper, replay: Replay) -> Addresses:
+    sale = await house.buy(regular)
+    return Addresses(
+        wall=f"/wall?member={regular.code}",
+        card=card_of(house, regular),
+        phone=phone_of(house, regular),
+        bound=f"/kiosk?token={await house.kiosk(regular)}",
+        idle=f"/kiosk?token={await house.kiosk()}",
+        receipt=sale["receipt"]["url"].removeprefix(house.url),
+    )
 
 
 async def settled(page: Page) -> None:

@@ -15,9 +15,13 @@ from playwright.async_api import Page, expect
 
 from surfaces.wording import formats
 from tests.bff.house import House, Shopper, until
-from tests.browser.conftest import Visits, jumps, live
+from tests.browser.conftest import (
+    BALANCE,
+    Visits,
+    jumps,
+    live,
+)
 
-BALANCE = '[data-number$="balance.points"]'
 GAIN_IS_GONE_MS = 9_000
 SESSION_IS_OVER_MS = 61_000
 
