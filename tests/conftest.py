@@ -16,11 +16,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import asyncpg
 import pytest
-from sqlalchemy.engine import make_url
 
 from core.database import connect, migrate
 from core.embedded import Endpoints, servers
@@ -28,6 +26,7 @@ from core.engine.engine import Engine
 from core.engine.submission import Committed
 from core.programme.book import ProgrammeBook
 from core.settings import Settings
+from tests.databases import Database, at_database, drop, execute
 
 START = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 """When a test's clock stands at its start."""
@@ -46,14 +45,6 @@ class SettableClock:
         """Move by `timedelta(**by)`; returns the new now."""
         self.now += timedelta(**by)
         return self.now
-
-
-class Database(NamedTuple):
-    """URLs in SQLAlchemy's form, as `Endpoints` has them."""
-
-    url: str
-    """As the application's role, which may not touch the journal."""
-    owner_url: str
 
 
 class OpenEngine(Protocol):
@@ -106,7 +97,7 @@ async def copy_of(endpoints: Endpoints, template: str) -> AsyncIterator[Database
     try:
         yield Database(at_database(endpoints.database_url, name), at_database(endpoints.owner_url, name))
     finally:
-        await _drop(endpoints.owner_url, name)
+        await drop(endpoints.owner_url, name)
 
 
 @pytest.fixture
@@ -153,36 +144,6 @@ async def open_engine(database: Database, clock: SettableClock) -> AsyncIterator
     for pool, engine in opened:
         await engine.close()
         await pool.dispose()
-
-
-async def _drop(owner_url: str, name: str) -> None:
-    """Drop a database. While the server itself vacuums in it the owner may not end that process, so it is asked again."""
-    for _ in range(200):
-        try:
-            return await execute(owner_url, f"DROP DATABASE {name} WITH (FORCE)")
-        except asyncpg.InsufficientPrivilegeError:
-            await asyncio.sleep(0.05)
-    raise TimeoutError(f"{name} is still being vacuumed after ten seconds")
-
-
-def at_database(url: str, name: str) -> str:
-    """`url` with another database."""
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-async def execute(url: str, *statements: str) -> None:
-    """Run statements one by one outside of any transaction."""
-    connection = await asyncpg.connect(plain(url))
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def plain(url: str) -> str:
-    """A SQLAlchemy URL as asyncpg takes it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 async def _create(owner_url: str, name: str, template: str = "template0") -> None:

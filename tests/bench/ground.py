@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff.console import say
@@ -44,18 +43,12 @@ from core.snapshot import Line
 from core.verify import verify
 from tests.bench.plan import Plan
 from tests.bench.shop import STORE, amount, card, kiosk
+from tests.databases import Database, at_database, drop, execute, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TEMPLATE = "bench_template"
 STOP_SECONDS = 40
 _READY = "chorus is ready at "
-
-
-class Database(NamedTuple):
-    """URLs in SQLAlchemy's form: as the application's role, and as the owner."""
-
-    url: str
-    owner_url: str
 
 
 class Serving(NamedTuple):
@@ -99,11 +92,11 @@ class Ground:
         self._endpoints = self._embedded.start()
         try:
             say(f"enrolling {self.plan.members} members ...")
-            asyncio.run(_execute(self.endpoints.owner_url, f"CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
+            asyncio.run(execute(self.endpoints.owner_url, f"CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
             template = self._at(TEMPLATE)
             migrate(template.owner_url, self.endpoints.app_role)
             self.members = asyncio.run(_populate(template.url, self.plan))
-            asyncio.run(_execute(template.owner_url, "VACUUM ANALYZE"))
+            asyncio.run(execute(template.owner_url, "VACUUM ANALYZE"))
         except BaseException:
             self._embedded.stop()
             raise
@@ -130,11 +123,11 @@ class Ground:
         """A copy of `template`, dropped at the end."""
         name = f"bench_{next(self._numbers)}"
         create = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"
-        asyncio.run(_execute(self.endpoints.owner_url, create))
+        asyncio.run(execute(self.endpoints.owner_url, create))
         try:
             yield self._at(name)
         finally:
-            asyncio.run(_drop(self.endpoints.owner_url, name))
+            asyncio.run(drop(self.endpoints.owner_url, name))
 
     @contextlib.contextmanager
     def serving(self, database: Database, workers: int = 1) -> Iterator[Serving]:
@@ -218,33 +211,6 @@ async def counted(url: str, query: str) -> int:
         return int(await connection.fetchval(query))
     finally:
         await connection.close()
-
-
-def at_database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def plain(url: str) -> str:
-    """A SQLAlchemy URL as asyncpg takes it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(plain(url))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-async def _drop(url: str, name: str) -> None:
-    """Drop a database; while the server itself vacuums in it, the owner may not end that process: ask again."""
-    for _ in range(600):
-        try:
-            return await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
-        except asyncpg.InsufficientPrivilegeError:
-            await asyncio.sleep(0.1)
-    raise TimeoutError(f"{name} is still being vacuumed after a minute")
 
 
 async def _show(url: str, names: tuple[str, ...]) -> dict[str, str]:

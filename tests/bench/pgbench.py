@@ -21,7 +21,8 @@ from sqlalchemy.engine import make_url
 
 from core.embedded.postgres import find_programs
 from tests.bench.figures import Reading
-from tests.bench.ground import Database, Ground, plain
+from tests.bench.ground import Ground
+from tests.databases import Database, plain
 
 _TABLES = """
 CREATE TABLE member (

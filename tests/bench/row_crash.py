@@ -31,9 +31,10 @@ from core.clock import system_clock
 from core.database import connect
 from surfaces.etag import Stamp
 from tests.bench.figures import Reading, Row, interleave
-from tests.bench.ground import Database, Ground, Serving, plain, verified
+from tests.bench.ground import Ground, Serving, verified
 from tests.bench.plan import SURFACES
 from tests.bench.shop import LIFETIME, STORE, amount, card, kiosk
+from tests.databases import Database, plain
 
 SETTLE_SECONDS = 15.0
 

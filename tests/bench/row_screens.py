@@ -23,11 +23,12 @@ from core.clock import system_clock
 from core.database import connect
 from tests.bench.crowd import Crowd, Target
 from tests.bench.figures import Reading, Row, interleave, percentile
-from tests.bench.ground import Database, Ground, Serving, started, verified
+from tests.bench.ground import Ground, Serving, started, verified
 from tests.bench.http_client import Pool
 from tests.bench.pace import BareShop, RealShop, Shop, pace
 from tests.bench.plan import SURFACES
 from tests.bench.shop import LIFETIME, STORE, Requests, kiosk
+from tests.databases import Database
 
 WARM_SCREENS = 50
 """Opened and closed before memory is read: what the first socket makes a server load belongs to no socket."""

@@ -31,7 +31,8 @@ from core.devices import Device
 from core.embedded import Endpoints
 from core.settings import Settings
 from push.session import MAX_CLIENT_FRAME
-from tests.conftest import Database, SettableClock, plain
+from tests.conftest import SettableClock
+from tests.databases import Database, plain
 
 PATIENCE_SECONDS = 10.0
 """How long a condition may take before a test fails; nothing ever waits so long when it works."""

@@ -17,7 +17,8 @@ from core.embedded import Endpoints
 from push.session import Close, Refused
 from tests.bff.house import House, bearer, fresh, opened, receipt_token
 from tests.bff.test_bad_input import must_be_problem
-from tests.conftest import Database, SettableClock, execute
+from tests.conftest import SettableClock
+from tests.databases import Database, execute
 
 
 async def test_a_process_is_alive_and_ready(house: House) -> None:

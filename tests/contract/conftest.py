@@ -8,7 +8,8 @@ import pytest
 
 from core.embedded import Endpoints
 from tests.bff.house import House, opened
-from tests.conftest import Database, SettableClock, copy_of
+from tests.conftest import SettableClock, copy_of
+from tests.databases import Database
 
 WITHOUT_REPAIR = frozenset[str]()
 """No role: HTTP and sockets, but neither the repair lane nor its tick. What is shown then came by the direct lane or the

@@ -25,9 +25,10 @@ from core.sweep import sweep
 from push import repair
 from push.bus import tell_programme
 from tests.bff.house import House, Shopper, bearer, fresh, opened, until
-from tests.conftest import Database, SettableClock
+from tests.conftest import SettableClock
 from tests.contract.conftest import WITHOUT_REPAIR
 from tests.contract.screens import LOCALES, Screen, fetched, must_agree, opened_all, screens_of
+from tests.databases import Database
 
 
 class Scene(NamedTuple):

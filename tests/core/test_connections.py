@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.database import Kept, connect, connected, transaction
 from tests.bff.house import until, until_async
-from tests.conftest import Database
+from tests.databases import Database
 
 _SLEEPERS = """SELECT count(*) FROM pg_stat_activity
                 WHERE query = 'SELECT pg_sleep(1)' AND state = 'active' AND datname = current_database()"""

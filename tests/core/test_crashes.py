@@ -26,8 +26,9 @@ from core.programme.book import ProgrammeBook
 from core.rewards.decide import HoldReward
 from core.settings import Settings
 from core.verify import verify
-from tests.conftest import START, Database, OpenEngine, SettableClock
+from tests.conftest import START, OpenEngine, SettableClock
 from tests.core.door import bought, enrol, send, verified
+from tests.databases import Database
 
 COMMIT = b"COMMIT;\0"
 _STARTING_UP = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"

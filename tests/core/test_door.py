@@ -20,9 +20,10 @@ from core.members.identifiers import Identifier, new_code
 from core.programme.book import ProgrammeBook
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 from core.snapshot import Line
-from tests.conftest import START, Database, OpenEngine, SettableClock
+from tests.conftest import START, OpenEngine, SettableClock
 from tests.core.door import bought, enrol, publish_programme, send, submission, verified
 from tests.core.programmes import document
+from tests.databases import Database
 
 CODE = "079927398713"
 

@@ -8,8 +8,9 @@ import asyncpg
 import pytest
 
 from core.database import at_least_head, connect, head, migrate, schema_revision
-from tests.conftest import START, Database, OpenEngine, plain
+from tests.conftest import START, OpenEngine
 from tests.core.door import bought, enrol, send
+from tests.databases import Database, plain
 
 JOURNAL = ("entry", "posting", "member_version", "programme_revision")
 CHANGES = ("UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {}")

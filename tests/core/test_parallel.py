@@ -17,9 +17,10 @@ from core.errors import ChorusError, Rejected
 from core.members.decide import Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
-from tests.conftest import START, Database, OpenEngine, plain
+from tests.conftest import START, OpenEngine
 from tests.core.door import bought, enrol, publish_programme, send, verified
 from tests.core.programmes import document
+from tests.databases import Database, plain
 
 
 def _codes(results: list[Answer | BaseException]) -> Counter[str]:

@@ -27,10 +27,11 @@ from core.programme.book import ProgrammeBook
 from core.programme.document import Programme
 from core.snapshot import Change
 from core.verify import verify
-from tests.conftest import Database, SettableClock
+from tests.conftest import SettableClock
 from tests.core.door import publish_programme, submission
 from tests.core.machine import LedgerMachine
 from tests.core.programmes import published
+from tests.databases import Database
 
 QUIET = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 

@@ -21,9 +21,10 @@ from core.programme.book import ProgrammeBook
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 from core.verify import MAX_FINDINGS, Report, rows, verify_in
 from core.verify.report import Kind
-from tests.conftest import START, Database, OpenEngine, SettableClock, at_database, copy_of
+from tests.conftest import START, OpenEngine, SettableClock, copy_of
 from tests.core.door import bought, enrol, publish_programme, send, verified
 from tests.core.programmes import document
+from tests.databases import Database, at_database
 
 
 class Lived(NamedTuple):

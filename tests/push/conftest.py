@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import Database, OpenEngine, SettableClock
+from tests.conftest import OpenEngine, SettableClock
+from tests.databases import Database
 from tests.push.stage import Stage, on_stage
 
 

@@ -27,8 +27,9 @@ from push.render import KioskSubject, ReceiptSubject, Subject
 from push.session import Have, Session
 from push.socket import Socket
 from surfaces.views import Locale, Surface
-from tests.conftest import Database, OpenEngine, SettableClock
+from tests.conftest import OpenEngine, SettableClock
 from tests.core.door import bought, enrol, send
+from tests.databases import Database
 from tests.push.wire import Wire
 
 RECEIPT_DAYS = 90

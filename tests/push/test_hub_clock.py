@@ -14,8 +14,9 @@ from core.earning.returns import ReturnLine, ReturnPurchase
 from core.programme.validation import default_document
 from push.session import Have
 from tests.bff.house import until
-from tests.conftest import START, Database
+from tests.conftest import START
 from tests.core.door import publish_programme, send
+from tests.databases import Database
 from tests.push.stage import RECEIPT_DAYS, Stage, shown, turn
 
 

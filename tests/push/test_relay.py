@@ -18,8 +18,8 @@ from core.embedded import Endpoints
 from push.bus import Bus
 from push.relay import STREAM, Relay
 from tests.bff.house import until_async
-from tests.conftest import Database, execute
 from tests.core.door import scalar
+from tests.databases import Database, execute
 from tests.push.stage import Stage
 
 
