@@ -126,12 +126,13 @@ export function liveFace(root, options) {
     const slow = calm() && !blank;
     const rising = next && !(next.points < before);
     const ms = slow ? (rising ? 600 : 300) : 0;
-    glide(around, () => {
+    const draw = () => {
       bind(root, view, { fresh: slow, numbers: (el, to) => count(el, to, format.number, ms) });
       if (next) balance = next;
       if (another) forget();
       else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
-    });
+    };
+    glide(around, draw, slow);
     if (info.caughtUp) caught = info.missed + 1;
     options.onState?.(frame, info);
   }

@@ -1,10 +1,12 @@
 /**
  * Making room without a jump: what a change moves up or down starts where it was and glides to its new place. Who asked for
- * less motion sees it there at once.
+ * less motion sees it there at once, and so does everybody while changes come too fast to be followed.
  */
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const GLIDE_MS = 220;
+/** A frame from where it was, the next where it is. */
+const AT_ONCE_MS = 1;
 const OUT = "cubic-bezier(.16, 1, .3, 1)";
 
 /** @type {WeakMap<Element, Animation>} */
@@ -12,9 +14,9 @@ const gliding = new WeakMap();
 
 /**
  * Runs `change`, which draws something new inside `around`. Only whole boxes glide: words inside a line go with it.
- * @param {Element} around @param {() => void} change
+ * @param {Element} around @param {() => void} change @param {boolean} [calm] false: at once
  */
-export function glide(around, change) {
+export function glide(around, change, calm = true) {
   const before = new Map(boxes(around).map((el) => [el, el.getBoundingClientRect()]));
   change();
   for (const el of before.keys()) gliding.get(el)?.cancel();
@@ -33,7 +35,7 @@ export function glide(around, change) {
   }
   for (const [el, by] of starts) {
     const from = { transform: `translateY(${by}px)` };
-    const options = { duration: still.matches ? 1 : GLIDE_MS, easing: OUT };
+    const options = { duration: calm && !still.matches ? GLIDE_MS : AT_ONCE_MS, easing: OUT };
     gliding.set(el, el.animate([from, { transform: "none" }], options));
   }
 }
