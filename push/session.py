@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import IntEnum
+from typing import Literal
 
 import msgspec
 
@@ -56,7 +57,8 @@ class Have(msgspec.Struct, frozen=True):
     session: int = 0
 
 
-class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
+class Hello(msgspec.Struct, frozen=True):
+    type: Literal["hello"]
     surface: str
     token: str = ""
     locale: str = "en"

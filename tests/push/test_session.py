@@ -37,6 +37,7 @@ BAD: list[tuple[str, str | bytes | None, str]] = [
     ("a binary frame", None, "text"),
     ("not JSON", "{", "not JSON"),
     ("empty", "", "not JSON"),
+    ("without its type", '{"surface":"web"}', "`type`"),
     ("a lone surrogate", '{"type":"hello","surface":"\\ud800"}', "not JSON"),
     ("not UTF-8", b'{"type":"hello","surface":"\xff"}', "not JSON"),
     ("deep", "[" * 60_000, "hello"),
