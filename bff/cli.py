@@ -43,15 +43,20 @@ def main() -> None:
     """The entry point: every foreseen failure is one line on standard error and exit status 1."""
     try:
         cli.main(standalone_mode=False, prog_name="chorus")
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        advice = f" ({context.command_path} --help)" if context else ""
+        say(f"chorus: {error.format_message()}{advice}")
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except ChorusError as error:
         for field in error.errors:
             say(f"chorus: {field.pointer or '/'}: {field.detail}")
-        sys.exit(f"chorus: {error.detail}")
+        sys.exit(1 if error.errors else f"chorus: {error.detail}")
     except OperatorError as error:
         sys.exit(f"chorus: {error}")
     except DBAPIError as error:
@@ -157,12 +162,13 @@ def token(
     surface: str, member: str | None, device: str | None, scopes: tuple[str, ...], days: int, as_json: bool
 ) -> None:
     """Make a token for one surface of one member, or of one device."""
+    of_member = surface in ("app", "web", "wallet")
+    if of_member and member is None:
+        raise InvalidInput(f"--member CODE is needed for {surface}")
     settings = Settings.from_env(os.environ)
 
     async def run(database: AsyncEngine) -> Principal:
-        if surface in ("app", "web", "wallet"):
-            if member is None:
-                raise InvalidInput(f"--member CODE is needed for {surface}")
+        if of_member and member is not None:
             found = await read.member_of(database, normalise(Identifier("code", member), "/member"))
             if found is None:
                 raise NotFound("no member has this code", code="unknown_member")
