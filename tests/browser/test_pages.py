@@ -155,18 +155,49 @@ async def test_a_kiosks_session_from_code_to_clearing(visits: Visits, house: Hou
 
 
 async def test_a_kiosk_clears_itself_on_a_dead_network(visits: Visits, house: House, regular: Shopper) -> None:
-    """What a member leaves behind is gone in time, with no server to say so."""
+    """What a member leaves behind is gone in time, with no server to say so, and is not spoken of when one is back."""
     page = await visits.blank(width=768, height=1024)
     await page.clock.install()
     await page.goto(f"{house.url}/kiosk?token={await house.kiosk(regular)}")
     await live(page)
+    sale = await house.buy(regular)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
     await page.context.set_offline(True)
     await expect(page.locator("[data-conn-chip]")).to_have_text("Offline")
     await expect(page.locator("[data-choose]")).to_be_disabled()
     await expect(page.locator("h1:visible")).to_have_text("Welcome back, Ada")
     await page.clock.fast_forward(46_000)
     await expect(page.locator("h1:visible")).to_have_text("Scan your code")
-    assert "Ada" not in await page.locator("body").evaluate("body => body.textContent + body.innerHTML")
+    await page.context.set_offline(False)
+    await live(page)
+    await page.clock.fast_forward(2_000)
+    left = await page.locator("body").evaluate("body => body.textContent + body.innerHTML")
+    for trace in ("Ada", formats.number(sale["balance"]), f"+{sale['earned']}", "qualifying", "Listener"):
+        assert trace not in left, trace
+
+
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (1024, 768), (1440, 900), (768, 1024), (375, 812)])
+async def test_a_kiosk_of_any_shape_shows_the_whole_number_and_every_control(
+    visits: Visits, house: House, width: int, height: int
+) -> None:
+    """Six digits beside or above what may be done, four rewards to choose from, and the field of an idle one."""
+    who = await house.enrol()
+    await house.buy(who, total=1_200_000)
+    token = await house.kiosk(who)
+    page = await visits.open(f"/kiosk?token={token}", width=width, height=height)
+    await live(page)
+    number, panel = await page.locator(BALANCE).bounding_box(), await page.locator(".acts2").bounding_box()
+    assert number
+    assert panel
+    assert number["x"] + number["width"] <= (panel["x"] or width)
+    assert number["y"] + number["height"] <= panel["y"] or panel["x"]
+    await page.locator("[data-choose]").click()
+    assert await page.locator(".pick .vstack").evaluate("list => list.scrollHeight - list.clientHeight") <= 0
+    await page.locator("[data-back]").click()
+    await page.locator("[data-done]").click()
+    button = await page.locator("form button").bounding_box()
+    assert button
+    assert button["y"] + button["height"] <= height
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

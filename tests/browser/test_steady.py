@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from surfaces.wording import formats
 from tests.bff.house import House, Shopper, until
@@ -128,6 +128,32 @@ async def test_a_page_without_a_member_does_not_jump(visits: Visits, house: Hous
         if address.startswith("/kiosk"):
             await live(page)
         assert await jumps(page) == [], address
+
+
+async def test_what_goes_wrong_is_said_without_a_jump(visits: Visits, house: House, regular: Shopper) -> None:
+    """A redemption that gets no answer and a code nobody has, each told late, beside its button."""
+    visits.expect_fault("ERR_")
+    visits.expect_fault("status of 404")
+    card = await visits.blank(width=375, height=2600)
+    kiosk = await visits.blank(width=768, height=1024)
+    await visits.go(card, f"/card?token={house.token('web', regular.member)}")
+    await visits.go(kiosk, f"/kiosk?token={await house.kiosk()}")
+    asked = asyncio.Queue[Route]()
+    for page in (card, kiosk):
+        await live(page)
+        await page.route(re.compile("/(holds|session)$"), asked.put)
+    await card.locator("[data-redeem=off5]").click()
+    await expect(card.locator("[data-redeem=off5]")).to_have_text("Redeeming")
+    assert await jumps(card) == [], "asking"
+    await (await asked.get()).abort()
+    await expect(card.locator(".voucher [data-error]").first).to_contain_text("No answer.")
+    assert await jumps(card) == []
+
+    await kiosk.locator("form input").fill("000000000000")
+    await kiosk.keyboard.press("Enter")
+    await (await asked.get()).continue_()
+    await expect(kiosk.locator("form [data-error]")).to_contain_text("No member has this code.")
+    assert await jumps(kiosk) == []
 
 
 async def test_a_kiosks_choice_moves_without_a_jump(visits: Visits, house: House, regular: Shopper) -> None:

@@ -87,7 +87,7 @@ async def test_a_reward_from_its_hold_to_the_till_and_a_return(visits: Visits, h
     await expect(page.locator("[data-event-points]")).to_have_text("−2,500")
     assert await page.evaluate("document.documentElement.scrollHeight") <= 900, "a ticket makes the wall scroll"
 
-    hold = await page.locator("[data-live=web] .ticket").get_attribute("data-key")
+    hold = await page.locator("[data-live=web] .tickets li").get_attribute("data-key")
     await house.post(f"/pos/v1/members/{regular.member}/holds/{hold}/capture", {}, house.till)
     await shows(page, balance - 2_500, version + 2)
     await expect(tickets).to_have_count(0)

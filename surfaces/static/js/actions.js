@@ -4,6 +4,8 @@
  * to do about it.
  */
 
+import { glide } from "./glide.js";
+
 const TIMEOUT_MS = 10_000;
 
 /** @type {Map<string, string>} */
@@ -85,20 +87,26 @@ export function explain(error, words) {
 export async function busy(button, busyText, words, task) {
   if (button.getAttribute("aria-busy") === "true") return null;
   const error = button.closest("form, li, [data-replay], [data-kiosk]")?.querySelector("[data-error]");
+  const around = button.closest(".face, [data-replay]") ?? document.body;
   const text = button.textContent;
-  if (error) error.textContent = "";
+  const show = (/** @type {string | null} */ label, /** @type {string} */ wrong) =>
+    glide(around, () => {
+      if (error) error.textContent = wrong;
+      button.textContent = label;
+    });
+  let wrong = "";
   button.setAttribute("aria-busy", "true");
   button.style.minWidth = `${button.offsetWidth}px`;
-  button.textContent = busyText;
+  show(busyText, "");
   try {
     return await task();
   } catch (problem) {
-    if (error) error.textContent = explain(problem, words);
+    wrong = explain(problem, words);
     return null;
   } finally {
     button.removeAttribute("aria-busy");
     button.style.minWidth = "";
-    button.textContent = text;
+    show(text, wrong);
   }
 }
 

@@ -128,16 +128,19 @@ export function liveFace(root, options) {
     const ms = slow ? (rising ? 600 : 300) : 0;
     const draw = () => {
       bind(root, view, { fresh: slow, numbers: (el, to) => count(el, to, format.number, ms) });
-      if (next) balance = next;
       if (another) forget();
-      else if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
+      if (next) balance = next;
+      if (another) return;
+      if (frame.causes.length && next) celebrate(frame.causes, moved, slow);
     };
     glide(around, draw, slow);
     if (info.caughtUp) caught = info.missed + 1;
     options.onState?.(frame, info);
   }
 
+  /** Nothing is said of whom it showed any more. */
   function forget() {
+    balance = { points: NaN, text: "" };
     clearTimeout(gainTimer);
     clearTimeout(toastTimer);
     gainText = null;
@@ -206,6 +209,7 @@ export function liveFace(root, options) {
 
   return {
     live,
+    forget,
     close: () => {
       clearTimeout(gainTimer);
       clearTimeout(toastTimer);

@@ -14,7 +14,8 @@ const SPOKEN_AT_SECONDS = 10;
 /**
  * @param {HTMLElement} root @param {import("./live-page.js").PageTools} tools
  * @param {{token?: string, keepFocus: boolean, clearsAt: string | null,
- *   onRunOut?: () => void}} options `onRunOut`: a session ended, and not by "I’m done"
+ *   onClear: () => void, onRunOut?: () => void}} options `onClear`: the screen is cleared, whoever wished it; `onRunOut`: and not by
+ *   "I’m done"
  */
 export function kioskSession(root, { words, format }, options) {
   const { token } = options;
@@ -39,7 +40,7 @@ export function kioskSession(root, { words, format }, options) {
       pick.hidden = !choosing;
       root.classList.toggle("picking", choosing);
     });
-    if (focus) (choosing ? pick.querySelector("button") : menu.querySelector("button"))?.focus();
+    if (focus) (choosing ? pick : menu).querySelector("button:not([hidden], :disabled)")?.focus();
   }
 
   /** @param {boolean} [byHand] */
@@ -63,7 +64,11 @@ export function kioskSession(root, { words, format }, options) {
     for (const el of root.querySelectorAll("[data-number^=member]"))
       /** @type {import("./motion.js").Counter} */ (el).stop?.();
     for (const el of root.querySelectorAll("[data-bind^=member],[data-number^=member]")) el.textContent = "";
+    for (const el of root.querySelectorAll('[data-attr*="=member."]'))
+      for (const pair of /** @type {HTMLElement} */ (el).dataset.attr?.split(" ") ?? [])
+        el.setAttribute(pair.split("=")[0], "");
     for (const row of root.querySelectorAll("[data-each^=member] > li")) row.remove();
+    options.onClear();
   }
 
   function tick() {
@@ -127,7 +132,7 @@ export function kioskSession(root, { words, format }, options) {
       serverNow = clock;
       tick();
     },
-    /** @param {any} status of the connection: without it a touch extends nothing, and nothing is redeemed */
+    /** @param {any} status of the connection: without it nothing is redeemed */
     follow({ state }) {
       lost = state !== "live" && state !== "connecting";
       tick();

@@ -11,6 +11,7 @@ const session = kioskSession(root, tools, {
   token: config.token,
   keepFocus: true,
   clearsAt: config.clears_at,
+  onClear: () => face.forget(),
 });
 let shown = config.session;
 

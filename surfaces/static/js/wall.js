@@ -187,6 +187,7 @@ const kiosk = kioskSession(faceRoot("kiosk"), tools, {
   token: kioskToken,
   keepFocus: false,
   clearsAt: config.clears_at,
+  onClear: () => faces.get("kiosk")?.face.forget(),
   /* Nobody stands at the wall's kiosk: unless it was cleared by hand, it goes on showing the wall's member. */
   async onRunOut() {
     try {
