@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect, sync_playwright
 
 import surfaces
@@ -209,17 +208,6 @@ def test_a_scanner_opens_a_kiosks_session_and_done_clears_it(visit: Open) -> Non
     page.keyboard.press("Enter")
     expect(page.locator("form [data-error]")).to_have_text("No member has this code. Check the number and try again.")
     assert shop.posts[-1][:2] == ("/kiosk/v1/session", {"code": "0714"})
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1440, "light")])
-def test_axe_finds_nothing(visit: Open, width: int, scheme: str) -> None:
-    for which in ("card", "phone", "kiosk", "receipt", "wall", "error"):
-        page, _ = visit(which, "zh-Hans" if which == "phone" else "en", width=width, color_scheme=scheme)
-        page.evaluate("document.fonts.ready.then(() => true)")
-        found = Axe().run(page).response["violations"]
-        assert not found, f"{which}: {[(fault['id'], [node['target'] for node in fault['nodes']]) for fault in found]}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, which
-        page.context.close()
 
 
 def test_the_code_view_takes_and_gives_back_the_focus(visit: Open) -> None:
