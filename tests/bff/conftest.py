@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from core.embedded import Endpoints
-from tests.bff.house import House, opened
+from tests.bff.house import House, Shopper, opened
 from tests.conftest import SettableClock, copy_of
 from tests.databases import Database
 
@@ -23,3 +23,11 @@ async def house(endpoints: Endpoints, template: str) -> AsyncIterator[House]:
 async def own_house(endpoints: Endpoints, database: Database, clock: SettableClock) -> AsyncIterator[House]:
     async with opened(database, endpoints, clock) as house:
         yield house
+
+
+@pytest.fixture(scope="module")
+async def shopper(house: House) -> Shopper:
+    """A member with 3,000 points."""
+    who = await house.enrol()
+    await house.adjust(who, 3_000)
+    return who

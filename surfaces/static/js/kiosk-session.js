@@ -33,14 +33,17 @@ export function kioskSession(root, { words, format }, options) {
   let lost = false;
   let bound = !find(".acts2").hidden;
 
-  /** @param {boolean} choosing @param {boolean} [focus] */
-  function choose(choosing, focus = true) {
-    glide(root, () => {
-      menu.hidden = choosing;
-      pick.hidden = !choosing;
-      root.classList.toggle("picking", choosing);
-    });
-    if (focus) (choosing ? pick : menu).querySelector("button:not([hidden], :disabled)")?.focus();
+  /** @param {boolean} choosing */
+  function arrange(choosing) {
+    menu.hidden = choosing;
+    pick.hidden = !choosing;
+    root.classList.toggle("picking", choosing);
+  }
+
+  /** @param {boolean} choosing */
+  function choose(choosing) {
+    glide(root, () => arrange(choosing));
+    (choosing ? pick : menu).querySelector("button:not([hidden], :disabled)")?.focus();
   }
 
   /** @param {boolean} [byHand] */
@@ -51,14 +54,15 @@ export function kioskSession(root, { words, format }, options) {
     clearsAt = 0;
     clears.textContent = "";
     if (options.keepFocus) hush();
-    choose(false, false);
     glide(root, blank);
+    options.onClear();
     if (options.keepFocus) input.focus();
     if (ranOut) options.onRunOut?.();
   }
 
   /** Nothing of the member stays in the page, hidden or not. */
   function blank() {
+    arrange(false);
     for (const el of root.querySelectorAll('[data-show="member"]')) el.toggleAttribute("hidden", true);
     for (const el of root.querySelectorAll('[data-show="!member"]')) el.toggleAttribute("hidden", false);
     for (const el of root.querySelectorAll("[data-number^=member]"))
@@ -68,7 +72,6 @@ export function kioskSession(root, { words, format }, options) {
       for (const pair of /** @type {HTMLElement} */ (el).dataset.attr?.split(" ") ?? [])
         el.setAttribute(pair.split("=")[0], "");
     for (const row of root.querySelectorAll("[data-each^=member] > li")) row.remove();
-    options.onClear();
   }
 
   function tick() {
