@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from core.files import read_or_create_private
+from core.providers import ProviderError, Providers
 
 DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 NATS_SCHEMES = ("nats", "tls")
@@ -56,6 +57,7 @@ class Settings:
     public_url: str = "http://127.0.0.1:8000"
     lanes: int = 2
     workers: int = 1
+    providers: Providers = field(default_factory=Providers)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -81,6 +83,10 @@ class Settings:
         parts = _checked_url("CHORUS_PUBLIC_URL", public_url, WEB_SCHEMES)
         if parts.query or parts.fragment:
             raise SettingsError("CHORUS_PUBLIC_URL must end before any ? or #: links are built by appending to it")
+        try:
+            providers = Providers.from_env(given)
+        except ProviderError as error:
+            raise SettingsError(str(error)) from None
         data_dir = Path(given.get("CHORUS_DATA_DIR", ".chorus/data")).expanduser().absolute()
         return cls(
             data_dir=data_dir,
@@ -93,6 +99,7 @@ class Settings:
             public_url=public_url.rstrip("/"),
             lanes=_number(given, "CHORUS_LANES", 2, 1, MAX_LANES),
             workers=_number(given, "CHORUS_WORKERS", 1, 1, MAX_WORKERS),
+            providers=providers,
             secret=_secret(given, data_dir),  # last: it is the only one that may write
         )
 
@@ -104,7 +111,7 @@ class Settings:
 
     def to_env(self) -> dict[str, str]:
         """Variables from which `from_env` reads equal settings in a child process."""
-        values = {
+        values = self.providers.to_env() | {
             "CHORUS_DATA_DIR": str(self.data_dir),
             "CHORUS_SECRET": self.secret,
             "CHORUS_DATABASE_URL": self.database_url,

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from core.programme.document import Published
+from core.programme.colours import rgb
+from core.programme.document import Programme, Published, text_in
 from core.snapshot import Snapshot
+from surfaces.activity import activity
 from surfaces.standing import Standing, member_of, stand
-from surfaces.views import Finish, Member, PassField, WalletView
+from surfaces.views import Finish, Member, PassField, Tier, WalletView
 from surfaces.wording import Words, formats, words
 
 COLOURS: dict[Finish, tuple[str, str, str]] = {
@@ -20,12 +22,14 @@ COLOURS: dict[Finish, tuple[str, str, str]] = {
     "gold": ("rgb(225,183,97)", "rgb(46,26,7)", "rgb(79,53,20)"),
 }
 """Background, foreground, label. Each label is at least 4.5:1 on its background; a test measures."""
+RECENT = 5
+"""Rows of what happened, on the back."""
 
 
 def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> WalletView:
     standing, w = stand(snapshot, published, now, locale), words(locale)
     member, tier = member_of(snapshot.profile, locale), standing.tier
-    background, foreground, label = COLOURS[tier.finish]
+    background, foreground, label = _colours(tier, published.programme)
     return WalletView(
         brand=standing.brand,
         serial=str(snapshot.member),
@@ -46,7 +50,7 @@ def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -
         primary=(PassField(key="tier", label=w("wallet.tier"), value=tier.name),),
         secondary=_secondary(member, standing, w),
         auxiliary=_auxiliary(standing, w),
-        back=_back(standing, published, w),
+        back=_back(standing, snapshot, published, w),
         barcode=member.code,
         barcode_text=member.code_text,
         balance=standing.balance,
@@ -71,8 +75,19 @@ def _auxiliary(standing: Standing, w: Words) -> tuple[PassField, ...]:
     )
 
 
-def _back(standing: Standing, published: Published, w: Words) -> tuple[PassField, ...]:
-    website, tier = published.programme.brand.website, standing.tier
+def _colours(tier: Tier, programme: Programme) -> tuple[str, str, str]:
+    card = next((known.card for known in programme.tiers if known.key == tier.key), None)
+    if card is None:
+        return COLOURS[tier.finish]
+    background, foreground, label = (
+        "rgb({},{},{})".format(*rgb(colour)) for colour in (card.background, card.foreground, card.label)
+    )
+    return background, foreground, label
+
+
+def _back(standing: Standing, snapshot: Snapshot, published: Published, w: Words) -> tuple[PassField, ...]:
+    brand, tier = published.programme.brand, standing.tier
+    rows = activity(snapshot.recent[:RECENT], published, w.locale)
     fields = [
         PassField(
             key="rewards",
@@ -85,6 +100,10 @@ def _back(standing: Standing, published: Published, w: Words) -> tuple[PassField
     if standing.expiring:
         soonest = standing.expiring[0].text
         fields.append(PassField(key="expiring", label=w("wallet.expiring"), value=soonest))
-    if website:
-        fields.append(PassField(key="website", label=w("wallet.website"), value=website))
+    recent = "\n".join(f"{row.when}: {row.title} {row.points_text}".rstrip() for row in rows)
+    fields.append(PassField(key="recent", label=w("wallet.recent"), value=recent))
+    fields.append(PassField(key="website", label=w("wallet.website"), value=brand.website))
+    fields.append(
+        PassField(key="terms", label=w("wallet.terms"), value=text_in(brand.terms, w.locale) if brand.terms else "")
+    )
     return tuple(field for field in fields if field.value)

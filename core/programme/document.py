@@ -29,6 +29,8 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Brand(_Strict, frozen=True, kw_only=True):
     name: Text
     website: str = ""
+    terms: Text = {}
+    """The terms of membership, as the back of a wallet pass has them."""
 
 
 class Points(_Strict, frozen=True, kw_only=True):
@@ -63,6 +65,14 @@ class Expiry(_Strict, frozen=True, kw_only=True):
     """A reinstated lot whose date has passed is good for so many days more."""
 
 
+class Card(_Strict, frozen=True, kw_only=True):
+    """A tier's own colours on the wallet pass, as `#rrggbb`. Both texts are readable on the background (4.5:1)."""
+
+    background: str
+    foreground: str
+    label: str
+
+
 class Tier(_Strict, frozen=True, dict=True, kw_only=True):
     """One half-open band: qualifying points from `threshold` up to, not including, the next tier's."""
 
@@ -71,6 +81,8 @@ class Tier(_Strict, frozen=True, dict=True, kw_only=True):
     threshold: int
     earn_bonus: str = "0"
     """Extra points as a fraction of the base; they do not qualify."""
+    card: Card | None = None
+    """Without it, the colours follow the tier's rank: petrol, silver, gold."""
 
     @cached_property
     def bonus(self) -> Fraction:

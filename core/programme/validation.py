@@ -6,6 +6,7 @@ the path of the key (`/tiers/1/threshold`).
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,10 +18,15 @@ import msgspec
 from core.errors import FieldError, InvalidInput
 from core.money import MINOR_DIGITS
 from core.points import MAX_POINTS
-from core.programme.document import SCHEMA, Programme, Text
+from core.programme.colours import contrast, rgb
+from core.programme.document import SCHEMA, Card, Programme, Text
 
 MAX_COEFFICIENT = 1_000_000
 """A points-per-unit or coefficient above this is a slip of the keyboard, not a programme."""
+
+MIN_CONTRAST = 4.5
+"""WCAG 2.2, success criterion 1.4.3."""
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 def default_document() -> str:
@@ -112,7 +118,21 @@ def _tier_faults(programme: Programme) -> Iterator[FieldError]:
         yield from _fraction_faults(f"/tiers/{i}/earn_bonus", tier.earn_bonus)
         if tier.threshold > MAX_POINTS:
             yield FieldError(f"/tiers/{i}/threshold", f"must be at most {MAX_POINTS}")
+        if tier.card is not None:
+            yield from _card_faults(f"/tiers/{i}/card", tier.card)
     yield from _unique("/tiers", "key", [tier.key for tier in programme.tiers])
+
+
+def _card_faults(pointer: str, card: Card) -> Iterator[FieldError]:
+    wrong = [name for name in ("background", "foreground", "label") if not _COLOUR.fullmatch(getattr(card, name))]
+    for name in wrong:
+        yield FieldError(f"{pointer}/{name}", "must be a colour such as #052430")
+    for name in () if wrong else ("foreground", "label"):
+        ratio = contrast(rgb(getattr(card, name)), rgb(card.background))
+        if ratio < MIN_CONTRAST:
+            yield FieldError(
+                f"{pointer}/{name}", f"cannot be read on the background: {ratio:.1f}:1, not {MIN_CONTRAST}:1"
+            )
 
 
 def _fraction_faults(pointer: str, text: str) -> Iterator[FieldError]:

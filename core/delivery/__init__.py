@@ -1,0 +1,1 @@
+"""Delivery: what must reach somebody outside once a fact is committed; who plans it and who carries it lies elsewhere."""
