@@ -57,6 +57,7 @@ class Tokens:
 
     def __init__(self, secret: str, clock: Clock, revoked: Callable[[], frozenset[str]] = frozenset) -> None:
         self._secret = secret.encode()
+        self._device_key = hmac.digest(self._secret, b"chorus unsubscribe link", "sha256")
         self._receipt_key = hmac.digest(self._secret, b"chorus receipt link", "sha256")
         self._clock = clock
         self._revoked = revoked
@@ -119,6 +120,21 @@ class Tokens:
         if len(raw) != 9 + _RECEIPT_MAC or not hmac.compare_digest(mac, self._receipt_mac(body)):
             raise NotFound("there is no such receipt", code="unknown_receipt")
         return int.from_bytes(body[:5]), int.from_bytes(body[5:])
+
+    def device_token(self, device: int) -> str:
+        """The key in a letter's link that ends the letters to one device."""
+        body = device.to_bytes(8)
+        return urlsafe_b64encode(body + hmac.digest(self._device_key, body, "sha256")[: _RECEIPT_MAC + 1]).decode()
+
+    def open_device(self, token: str) -> int:
+        """The device of such a link. Raises `NotFound`."""
+        try:
+            raw = urlsafe_b64decode(token.encode("ascii"))
+        except ValueError:
+            raw = b""
+        if len(raw) != 8 + _RECEIPT_MAC + 1 or self.device_token(int.from_bytes(raw[:8])) != token:
+            raise NotFound("there is no such link", code="unknown_link")
+        return int.from_bytes(raw[:8])
 
     def _receipt_mac(self, body: bytes) -> bytes:
         return hmac.digest(self._receipt_key, body, hashlib.sha256)[:_RECEIPT_MAC]

@@ -32,6 +32,7 @@ from core.errors import (
     NotAllowed,
     NotFound,
     Rejected,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -48,9 +49,15 @@ STATUS: Mapping[type[ChorusError], int] = {
     NotFound: 404,
     Rejected: 409,
     IdempotencyConflict: 409,
+    TooMany: 429,
     Unavailable: 503,
 }
 
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "30"},
+    503: {"Retry-After": "1"},
+}
 _TITLES = {
     400: "The request cannot be read",
     401: "Sign in first",
@@ -114,13 +121,13 @@ def problem(
     return Response(msgspec.json.encode(body), status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
-_PAGES = ("/card", "/phone", "/kiosk", "/wall", "/r/")
+_PAGES = ("/card", "/card/pass.pkpass", "/card/google", "/phone", "/kiosk", "/wall", "/r/", "/u/")
 
 
 def _is_page(request: Request[Any, Any, Any]) -> bool:
     """Whether a person in a browser asked, for whom a problem document is no answer."""
     path = request.url.path
-    page = path == "/" or any(path == known or (known == "/r/" and path.startswith(known)) for known in _PAGES)
+    page = path == "/" or any(path == known or (known[-1] == "/" and path.startswith(known)) for known in _PAGES)
     return page and request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
@@ -133,7 +140,7 @@ def _error_page(request: Request[Any, Any, Any], status: int) -> Response[bytes]
 
 def on_refusal(request: Request[Any, Any, Any], error: ChorusError) -> Response[bytes]:
     status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
-    headers = {"Retry-After": "1"} if status == 503 else {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = _HEADERS.get(status)
     return problem(
         request, status, error.code, error.detail, retryable=error.retryable, errors=error.errors, headers=headers
     )

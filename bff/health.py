@@ -23,6 +23,8 @@ class Readiness(msgspec.Struct):
     database: Check
     nats: Check
     schema: Check
+    warnings: list[str]
+    """What an operator should see to; nothing of it stops requests."""
 
 
 class HealthController(Controller):
@@ -44,7 +46,8 @@ class HealthController(Controller):
             schema = Check(False, "not known while the database is away")
         nats = Check(services.bus.connected, "connected" if services.bus.connected else "reconnecting")
         ready = database.ok and schema.ok and nats.ok and not services.draining
-        return Response(Readiness(ready, database, nats, schema), status_code=200 if ready else 503)
+        warnings = services.outside.warnings(services.settings, services.clock)
+        return Response(Readiness(ready, database, nats, schema, warnings), status_code=200 if ready else 503)
 
     @get("/metrics", summary="Prometheus metrics of all workers", media_type="text/plain", sync_to_thread=False)
     def metrics(self, services: Given) -> Response[bytes]:

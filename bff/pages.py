@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,8 +12,10 @@ from litestar.datastructures import Cookie
 from litestar.params import FromQuery
 from litestar.response import Redirect
 
+from bff import assets
 from bff.auth import SESSION_COOKIE
 from bff.html import SECURITY, html, page
+from bff.passes import wallets
 from bff.services import Given, locale_of
 from bff.showing import snapshot_of
 from core.errors import NotAllowed, NotFound
@@ -21,6 +24,10 @@ from push.render import KioskSubject
 from surfaces import app, kiosk, pages, web
 
 SESSION_LIFETIME = timedelta(days=30)
+_WORKER = {
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+}
 
 _Request = Request[Any, Any, Any]
 
@@ -64,7 +71,14 @@ class PagesController(Controller):
         now, published = services.clock(), services.book.current
         stamp, _ = render.stamp_of(snapshot, published, services.engine.epoch, now, None)
         view = web.view(snapshot, published, now, locale)
-        return html(request, pages.card(view, page(services, request, locale, stamp, {})))
+        config = {"wallets": wallets(services), "push": {"key": services.outside.vapid.public}}
+        return html(request, pages.card(view, page(services, request, locale, stamp, config)))
+
+    @get("/sw.js", media_type="text/javascript", sync_to_thread=False)
+    def service_worker(self) -> Response[bytes]:
+        """At the root, for a worker may serve no page above it; asked again each time, for it has no version."""
+        headers = {"Service-Worker-Allowed": "/", "Cache-Control": "no-cache", **_WORKER}
+        return Response(_worker_script(), media_type="text/javascript; charset=utf-8", headers=headers)
 
     @get("/phone")
     async def phone(self, request: _Request, services: Given, token: FromQuery[str] = "") -> Response[Any]:
@@ -97,3 +111,8 @@ class PagesController(Controller):
             clears_at=session.clears_at,
         )
         return html(request, pages.kiosk(view, page(services, request, locale, stamp, {"token": token})))
+
+
+@cache
+def _worker_script() -> bytes:
+    return (assets.FOLDER / "sw.js").read_bytes()

@@ -16,6 +16,7 @@ from bff.bodies import ShownView
 from bff.errors import refusals
 from bff.html import html, page
 from bff.live import receipt_subject
+from bff.passes import wallets
 from bff.services import Given, Services, locale_of
 from bff.showing import show, snapshot_of
 from core.snapshot import Snapshot
@@ -40,7 +41,8 @@ class ReceiptController(Controller):
         locale = locale_of(request, snapshot.profile.locale)
         view = _view(services, snapshot, subject, locale)
         stamp, _ = render.stamp_of(snapshot, services.book.current, services.engine.epoch, services.clock(), subject)
-        shown = page(services, request, locale, stamp, {"token": token})
+        config = {"token": token, "wallets": wallets(services)}
+        shown = page(services, request, locale, stamp, config)
         return html(request, pages.receipt(view, shown))
 
     @get("/{token:str}/receipt.png", summary="The receipt as a picture", media_type="image/png", responses=_REFUSALS)

@@ -25,14 +25,24 @@ from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import Histogram
 
 from bff import assets
+from bff.apple import AppleController
 from bff.auth import Tokens
 from bff.demo.control import ReplayRemote
+from bff.devices import AppDevicesController, UnsubscribeController, WebDevicesController
 from bff.errors import HANDLERS
 from bff.health import HealthController
 from bff.kiosk import KioskController
 from bff.live import LiveApp
 from bff.member import AppController, WalletController, WebController
+from bff.outside import outside
 from bff.pages import PagesController
+from bff.passes import (
+    AppPassesController,
+    GoogleController,
+    PassPagesController,
+    PicturesController,
+    WebPassesController,
+)
 from bff.pos import PosController
 from bff.receipt import ReceiptController
 from bff.requests import StrictRequest
@@ -93,6 +103,8 @@ async def running(
         COMMIT_SECONDS.observe(seconds)
 
     engine = Engine(lanes, book, on_commit, lanes=settings.lanes, clock=clock, foresight=hub.foresee)
+    tokens = Tokens(settings.secret, clock, lambda: repair.revoked)
+    beyond = outside(settings, reads, book, bus, tokens, lambda: engine.epoch, clock)
     services = Services(
         settings=settings,
         database=reads,
@@ -101,8 +113,9 @@ async def running(
         reader=reader,
         hub=hub,
         bus=bus,
-        tokens=Tokens(settings.secret, clock, lambda: repair.revoked),
+        tokens=tokens,
         clock=clock,
+        outside=beyond,
         replay=ReplayRemote() if demo else None,
         metrics_dir=metrics_dir,
     )
@@ -122,10 +135,13 @@ async def running(
         if "work" in roles:
             background.start(Relay(single, bus, clock).run())
             background.start(sweep.run(reads, engine, clock))
+            for job in beyond.jobs():
+                background.start(job)
         yield services
     finally:
         await engine.close()
         await background.stop()
+        await beyond.close()
         await bus.close()
         for database in (lanes, reads, single):
             await database.dispose()
@@ -220,6 +236,15 @@ def litestar_app(services: Services) -> Litestar:
         KioskController,
         StaffController,
         ReceiptController,
+        AppDevicesController,
+        WebDevicesController,
+        UnsubscribeController,
+        AppleController,
+        AppPassesController,
+        WebPassesController,
+        GoogleController,
+        PassPagesController,
+        PicturesController,
         PagesController,
         HealthController,
     ]

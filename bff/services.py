@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff.auth import Principal, Tokens, bearer
 from bff.demo.control import ReplayRemote
+from bff.outside import Outside
 from core import devices
 from core.clock import Clock
 from core.devices import KioskSession
@@ -44,6 +45,7 @@ class Services:
     bus: Bus
     tokens: Tokens
     clock: Clock
+    outside: Outside
     replay: ReplayRemote | None = None
     """Set in a demo; with it comes the wall."""
     metrics_dir: Path | None = None

@@ -27,6 +27,7 @@ class ChorusError(Exception):
     ├── Rejected             the state forbids it; the same key may succeed later
     ├── IdempotencyConflict  the key was used for another request
     ├── NotAllowed           who asks may not
+    ├── TooMany              who asks has asked too often
     └── Unavailable          come back later (a server is away, or intake stopped)
     """
 
@@ -69,6 +70,11 @@ class NotAllowed(ChorusError):
 
 class Unauthenticated(NotAllowed):
     code = "unauthenticated"
+
+
+class TooMany(ChorusError):
+    code = "too_many"
+    retryable = True
 
 
 class Unavailable(ChorusError):

@@ -70,9 +70,9 @@ async def revoke(engine: AsyncEngine, member: int, id: int) -> None:
             raise NotFound("this member has no such device", code="unknown_device")
 
 
-async def targets(connection: Driver, members: Collection[int]) -> list[tuple[int, int, str, datetime | None]]:
-    """(member, device, channel, until) of all devices of `members`."""
-    return [tuple(row) for row in await connection.fetch(_TARGETS, list(members))]
+async def targets(connection: Driver, members: Collection[int]) -> list[tuple[int, int, DeviceChannel]]:
+    """(member, device, channel) of all devices of `members`."""
+    return [(member, id, channel) for member, id, channel in await connection.fetch(_TARGETS, list(members))]
 
 
 async def by_id(engine: AsyncEngine, ids: Collection[int]) -> dict[int, MemberDevice]:
@@ -126,7 +126,7 @@ _OF_MEMBER = f"{_DEVICES} WHERE member_id = $1 ORDER BY refreshed_at DESC, id DE
 
 _REVOKE = "DELETE FROM member_device WHERE member_id = $1 AND id = $2"
 
-_TARGETS = "SELECT member_id, id, channel, until FROM member_device WHERE member_id = ANY(CAST($1 AS bigint[]))"
+_TARGETS = "SELECT member_id, id, channel FROM member_device WHERE member_id = ANY(CAST($1 AS bigint[]))"
 
 _BY_ID = f"{_DEVICES} WHERE id = ANY(CAST($1 AS bigint[]))"
 

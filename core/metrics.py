@@ -24,3 +24,15 @@ RELAY_LAG = Gauge(
 RELAYED = Counter("chorus_relayed_total", "Facts handed to the stream")
 BUS_UP = Gauge("chorus_bus_up", "Whether the bus is connected (the worst of the workers)", multiprocess_mode="livemin")
 REQUESTS = Histogram("chorus_http_seconds", "Requests by route and status", ["route", "status"], buckets=_FINE)
+DELIVERIES = Counter(
+    "chorus_deliveries_total", "Attempts to deliver, by channel and what became of them", ["channel", "outcome"]
+)
+DELIVERY_SECONDS = Histogram(
+    "chorus_delivery_seconds", "From the plan of a delivery to the provider's yes", ["channel"], buckets=_FINE
+)
+CERTIFICATE_EXPIRES = Gauge(
+    "chorus_certificate_expires_timestamp_seconds",
+    "When the certificate that signs passes expires",
+    ["certificate"],
+    multiprocess_mode="livemin",
+)

@@ -82,6 +82,14 @@ async def latest_purchase(engine: AsyncEngine, member: int) -> int | None:
     return int(newest) if newest else None
 
 
+async def changes(engine: AsyncEngine, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], Change]:
+    """Changes by (member, version), those that exist."""
+    async with connected(engine) as connection:
+        rows = await connection.fetch(_CHANGES, [member for member, _ in wanted], [version for _, version in wanted])
+    found = [_CHANGE.decode(change) for (change,) in rows]
+    return {(change.member, change.version): change for change in found}
+
+
 async def due(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
     """Members with a lot or a hold whose time has passed, at most `limit`."""
     async with connected(engine) as connection:
@@ -108,6 +116,10 @@ _VERSIONS = "SELECT id, version FROM member WHERE id = ANY(CAST($1 AS bigint[]))
 _ACTIVITY = """SELECT CAST(change AS text) FROM member_version
         WHERE member_id = $1 AND (CAST($2 AS bigint) IS NULL OR version < $2)
         ORDER BY version DESC LIMIT $3"""
+
+_CHANGES = """SELECT CAST(v.change AS text)
+         FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS wanted (member, version)
+         JOIN member_version v ON v.member_id = wanted.member AND v.version = wanted.version"""
 
 _DUE = """(SELECT member_id FROM lot WHERE remaining > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
        UNION

@@ -65,7 +65,7 @@ class Relay:
     async def begin(self, connection: Driver) -> JetStreamContext:
         """What every turn needs: the stream, and the lineage whose facts these are."""
         self._epoch = await load.epoch(connection)
-        return await self._stream()
+        return await open_stream(self._bus)
 
     async def turn(self, connection: Driver, stream: JetStreamContext) -> int:
         """Move the oldest facts; returns how many."""
@@ -80,19 +80,21 @@ class Relay:
             RELAYED.inc(len(facts))
         return len(facts)
 
-    async def _stream(self) -> JetStreamContext:
-        stream = self._bus.client.jetstream()
-        await stream.add_stream(
-            StreamConfig(
-                name=STREAM,
-                subjects=[SUBJECT],
-                retention=RetentionPolicy.LIMITS,
-                storage=StorageType.FILE,
-                max_age=KEEP_DAYS * 86400,
-                duplicate_window=600,
-            )
+
+async def open_stream(bus: Bus) -> JetStreamContext:
+    """The stream of facts; made where there was none, by whoever comes first."""
+    stream = bus.client.jetstream()
+    await stream.add_stream(
+        StreamConfig(
+            name=STREAM,
+            subjects=[SUBJECT],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_age=KEEP_DAYS * 86400,
+            duplicate_window=600,
         )
-        return stream
+    )
+    return stream
 
 
 def _parts(facts: list[Fact]) -> Iterator[list[Fact]]:

@@ -76,6 +76,8 @@ _BASE_SHEETS = ("css/tokens.css", "css/base.css", "css/parts.css")
 
 
 def card(view: WebView, page: Page) -> str:
+    """`page.config` may have `push` with the `key` that Web Push is asked for with, and `wallets` with the addresses of
+    the passes (`apple`, `google`); what it does not have is not offered."""
     return _render(
         "card.html",
         page,
@@ -85,6 +87,8 @@ def card(view: WebView, page: Page) -> str:
         view=view,
         config={"balance": view.balance},
         code_qr=qr(view.member.code),
+        push="push" in page.config,
+        wallets=page.config.get("wallets", {}),
     )
 
 
@@ -116,7 +120,7 @@ def kiosk(view: KioskView, page: Page) -> str:
 
 
 def receipt(view: ReceiptView, page: Page) -> str:
-    """Without a live balance the page is still: it opens no socket."""
+    """Without a live balance the page is still: it opens no socket. `page.config` may have `wallets`, as the card's."""
     script = "receipt.js" if view.balance else ""
     return _render(
         "receipt.html",
@@ -128,6 +132,7 @@ def receipt(view: ReceiptView, page: Page) -> str:
         view=view,
         config={"balance": view.balance},
         link_qr=qr(view.link),
+        wallets=page.config.get("wallets", {}),
     )
 
 
@@ -181,6 +186,20 @@ def signed_out(page: Page, *, sign_in: str = "") -> str:
         text=w("error.signed_out_text"),
         action_href=sign_in,
         action_text=w("error.signed_out_action"),
+    )
+
+
+def unsubscribe(page: Page, *, done: bool) -> str:
+    """Asks whether letters shall end, or says that they have."""
+    w = words(page.locale)
+    return _render(
+        "unsubscribe.html",
+        page,
+        None,
+        script="",
+        sheets=(),
+        done=done,
+        title=w("unsubscribe.done" if done else "unsubscribe.title"),
     )
 
 

@@ -135,7 +135,7 @@ def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Ti
         notch_text=notch_text,
         goal_text=goal_text,
         kept_text=kept_text,
-        finish=_finish(tier.key, programme),
+        finish=finish_of(tier.key, programme),
     )
 
 
@@ -144,7 +144,7 @@ def _share(part: int, whole: int) -> float:
     return min(100.0, max(0.0, round(100 * part / whole, 1)))
 
 
-def _finish(key: str, programme: Programme) -> Finish:
+def finish_of(key: str, programme: Programme) -> Finish:
     rank = [tier.key for tier in programme.tiers].index(key)
     if rank == 0:
         return "petrol"

@@ -12,8 +12,8 @@ from core.programme.colours import rgb
 from core.programme.document import Programme, Published, text_in
 from core.snapshot import Snapshot
 from surfaces.activity import activity
-from surfaces.standing import Standing, member_of, stand
-from surfaces.views import Finish, Member, PassField, Tier, WalletView
+from surfaces.standing import Standing, finish_of, member_of, stand
+from surfaces.views import Finish, Member, PassField, WalletView
 from surfaces.wording import Words, formats, words
 
 COLOURS: dict[Finish, tuple[str, str, str]] = {
@@ -29,7 +29,7 @@ RECENT = 5
 def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> WalletView:
     standing, w = stand(snapshot, published, now, locale), words(locale)
     member, tier = member_of(snapshot.profile, locale), standing.tier
-    background, foreground, label = _colours(tier, published.programme)
+    background, foreground, label = colours_of(tier.key, published.programme)
     return WalletView(
         brand=standing.brand,
         serial=str(snapshot.member),
@@ -75,10 +75,11 @@ def _auxiliary(standing: Standing, w: Words) -> tuple[PassField, ...]:
     )
 
 
-def _colours(tier: Tier, programme: Programme) -> tuple[str, str, str]:
-    card = next((known.card for known in programme.tiers if known.key == tier.key), None)
+def colours_of(tier: str, programme: Programme) -> tuple[str, str, str]:
+    """Background, foreground and label of a tier's card: the programme's own, or those of the tier's finish."""
+    card = next((known.card for known in programme.tiers if known.key == tier), None)
     if card is None:
-        return COLOURS[tier.finish]
+        return COLOURS[finish_of(tier, programme)]
     background, foreground, label = (
         "rgb({},{},{})".format(*rgb(colour)) for colour in (card.background, card.foreground, card.label)
     )

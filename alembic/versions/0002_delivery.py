@@ -27,8 +27,8 @@ CREATE TABLE member_device (
     refreshed_at  timestamptz NOT NULL,
     until         timestamptz
 );
-COMMENT ON TABLE member_device IS 'Where a member wants to be told. A token that moves to another member gets a new id, so '
-    'that nothing planned for the first reaches the second.';
+COMMENT ON TABLE member_device IS 'Where a member wants to be told. A token that moves to another member gets a new '
+    'id, so that nothing planned for the first reaches the second.';
 CREATE UNIQUE INDEX member_device_token ON member_device (channel, app, token);
 CREATE INDEX member_device_member ON member_device (member_id);
 
@@ -59,24 +59,29 @@ CREATE INDEX delivery_target ON delivery (channel, target) WHERE state = 'pendin
 CREATE INDEX delivery_dead ON delivery (id) WHERE state IN ('rejected', 'failed', 'unknown');
 CREATE INDEX delivery_age ON delivery USING brin (created_at);
 
+CREATE SEQUENCE delivery_own_fact;
+COMMENT ON SEQUENCE delivery_own_fact IS 'Numbers changes that are no facts of the ledger: a date, a programme.';
+
 CREATE TABLE wallet_tag (
     id   smallint PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     tag  bigint NOT NULL
 );
-COMMENT ON TABLE wallet_tag IS 'The update tag of Apple passes. Whoever marks passes holds its row until the commit, so that '
-    'tags become visible in their own order and a device that asks from a tag misses nothing below it.';
+COMMENT ON TABLE wallet_tag IS 'The update tag of Apple passes. Whoever marks passes holds its row until the commit, so '
+    'that tags become visible in their own order and a device that asks from a tag misses nothing below it.';
 INSERT INTO wallet_tag (tag) VALUES (0);
 
 CREATE TABLE wallet_pass (
     member_id   bigint PRIMARY KEY,
     token       text NOT NULL,
     tag         bigint NOT NULL,
+    given_tag   bigint NOT NULL,
     modified_at timestamptz NOT NULL CHECK (date_trunc('second', modified_at) = modified_at),
     version     bigint NOT NULL,
     programme   integer NOT NULL,
     valid_until timestamptz,
     created_at  timestamptz NOT NULL
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN wallet_pass.given_tag IS 'The tag at which it was last given out; behind it, there is news to tell.';
 COMMENT ON COLUMN wallet_pass.valid_until IS 'When the clock alone changes what the pass last given out shows.';
 CREATE INDEX wallet_pass_programme ON wallet_pass (programme, member_id);
 CREATE INDEX wallet_pass_due ON wallet_pass (valid_until) WHERE valid_until IS NOT NULL;
@@ -132,7 +137,9 @@ def upgrade() -> None:
     app_role = op.get_context().config.attributes.get("app_role")
     if app_role:
         op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON {", ".join(WRITTEN)} TO "{app_role}"')
+        op.execute(f'GRANT USAGE ON SEQUENCE delivery_own_fact TO "{app_role}"')
 
 
 def downgrade() -> None:
     op.execute(f"DROP TABLE {', '.join(WRITTEN)}")
+    op.execute("DROP SEQUENCE delivery_own_fact")

@@ -86,6 +86,11 @@ async def add(
     return len(new)
 
 
+async def own_fact(connection: Driver) -> int:
+    """A number for a change that is no fact of the ledger's: below zero, and never given twice."""
+    return -int(await connection.fetchval("SELECT nextval('delivery_own_fact')"))
+
+
 async def take(
     connection: Driver, room: Mapping[str, int], newest_only: Collection[str], worker: str, now: datetime
 ) -> list[Taken]:

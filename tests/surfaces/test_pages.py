@@ -27,7 +27,7 @@ def page(locale: str = "en", **config: object) -> pages.Page:
     )
 
 
-def render(which: str, locale: str = "en", *, name: str = "", purchase=PURCHASE, changes=(SALE,)) -> str:
+def render(which: str, locale: str = "en", *, name: str = "", purchase=PURCHASE, changes=(SALE,), **config) -> str:
     who = snapshot(*changes, name=name)
     paper = receipt.view(who, PUBLISHED, NOW, locale, purchase=purchase, link=LINK, live=True)
     counter = kiosk.view(
@@ -52,7 +52,7 @@ def render(which: str, locale: str = "en", *, name: str = "", purchase=PURCHASE,
             return pages.receipt(paper, page(locale))
         case "wall":
             last = causes(who.recent, PUBLISHED, locale)[-1]
-            return pages.wall(faces, page(locale, faces=tokens, target_ms=250, demo=True), last=last)
+            return pages.wall(faces, page(locale, faces=tokens, target_ms=250, demo=True, **config), last=last)
         case "signed_out":
             return pages.signed_out(page(locale), sign_in="/sign-in")
         case _:
@@ -101,6 +101,32 @@ def test_a_receipt_whose_time_is_over_opens_no_socket() -> None:
     html = pages.receipt(fixed, page())
     assert "receipt.js" not in html
     assert "Balance after this sale" in html
+
+
+@pytest.mark.parametrize("wallets", [{}, {"apple": "/a"}, {"google": "/g"}, {"apple": "/a", "google": "/g"}])
+def test_only_the_passes_that_can_be_had_are_offered(wallets: dict[str, str]) -> None:
+    who = snapshot()
+    paper = receipt.view(who, PUBLISHED, NOW, "en", purchase=PURCHASE, link=LINK, live=False)
+    card = pages.card(web.view(who, PUBLISHED, NOW, "en"), page(wallets=wallets))
+    for html in (card, pages.receipt(paper, page(wallets=wallets))):
+        assert re.findall(r'<a class="badge" href="(\S+)"', html) == list(wallets.values())
+        assert ('class="wallets"' in html) == bool(wallets)
+
+
+def test_the_switch_of_web_push_is_there_with_its_key() -> None:
+    view = web.view(snapshot(), PUBLISHED, NOW, "en")
+    assert 'role="switch"' not in pages.card(view, page())
+    html = pages.card(view, page(push={"key": "BNNxx4sB"}))
+    assert 'role="switch" aria-checked="false"' in html
+    assert '"push":{"key":"BNNxx4sB"}' in html
+
+
+def test_a_wall_offers_neither() -> None:
+    """Its faces are a member's, but who looks at it is not."""
+    html = render("wall", push={"key": "BNNxx4sB"}, wallets={"apple": "/a", "google": "/g"})
+    assert "12,925" in html
+    assert 'role="switch"' not in html
+    assert "badge" not in html
 
 
 def test_a_wall_without_a_purchase_shows_blank_paper() -> None:

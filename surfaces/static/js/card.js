@@ -3,6 +3,7 @@
 import { redeeming } from "./actions.js";
 import { liveFace } from "./face.js";
 import { faceRoot, start } from "./live-page.js";
+import { pushSwitch } from "./push.js";
 
 const tools = start();
 const { config, words } = tools;
@@ -17,6 +18,7 @@ liveFace(root, {
   shown: config.balance,
 });
 redeeming(root, "/web/v1", words, { token: config.token });
+if (config.push) pushSwitch(/** @type {HTMLElement} */ (root.querySelector("[data-push]")), config.push.key);
 
 /* The navigation marks the section that was chosen, or scrolled to. */
 const links = /** @type {HTMLAnchorElement[]} */ ([...root.querySelectorAll("nav a")]);

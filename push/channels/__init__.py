@@ -1,0 +1,1 @@
+"""One module a provider, all with one contract: `push.channels.contract`."""

@@ -1,0 +1,87 @@
+"""Firebase Cloud Messaging (HTTP v1): notifications to Android apps, and to iOS apps that use it.
+
+The message id is the notification's tag: a repeat replaces what it repeats.
+"""
+
+from __future__ import annotations
+
+import httpx
+import msgspec
+
+from core.clock import Clock
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
+from core.member_devices import DeviceChannel
+from push.channels.contract import Message
+from push.channels.google_token import GoogleToken, NoToken
+from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+
+SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+_DEAD = ("UNREGISTERED",)
+_OUR_KEY = ("THIRD_PARTY_AUTH_ERROR",)
+
+
+class Fcm:
+    name: DeviceChannel = "fcm"
+    hides_repeats = True
+    at_once = 50
+
+    def __init__(self, url: str, token: GoogleToken, clock: Clock) -> None:
+        self._token, self._clock = token, clock
+        self._path = f"{url}/v1/projects/{token.project}/messages:send"
+        self._client = httpx.AsyncClient(http2=True, timeout=TIMEOUT)
+
+    async def send(self, message: Message) -> Outcome:
+        try:
+            headers = {"authorization": f"Bearer {await self._token()}"}
+        except NoToken as error:
+            return Retry(f"no access token: {error}", None if error.again else CREDENTIALS_PAUSE)
+        response = await answered(self._client.post(self._path, json=_body(message), headers=headers))
+        return self._outcome(response) if isinstance(response, httpx.Response) else response
+
+    def _outcome(self, response: httpx.Response) -> Outcome:
+        status = response.status_code
+        reason, name = _told(response)
+        if status == 200:
+            return Delivered(name)
+        told = f"{status} {reason}".strip()
+        if reason in _DEAD:
+            return TokenDead(told)
+        if status == 401:
+            self._token.refused()
+        if status == 401 or reason in _OUR_KEY:
+            return Retry(told, CREDENTIALS_PAUSE)
+        if status == 429 or status >= 500:
+            return Retry(told, wish(response, self._clock()))
+        return Rejected(told)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def _body(message: Message) -> dict[str, object]:
+    seconds = max(0, int((message.expires_at - message.sent_at).total_seconds()))
+    return {
+        "message": {
+            "token": message.device.token,
+            "notification": {"title": message.title, "body": message.body},
+            "data": {"url": message.url, "version": str(message.version)},
+            "android": {
+                "collapse_key": message.collapse_id,
+                "ttl": f"{seconds}s",
+                "notification": {"tag": message.collapse_id},
+            },
+        }
+    }
+
+
+def _told(response: httpx.Response) -> tuple[str, str]:
+    """(error code, name of the message); FCM's own code is in the details, which a body may lack."""
+    try:
+        body = msgspec.json.decode(response.content)
+        if response.status_code == 200:
+            return "", str(body.get("name", ""))
+        error = body.get("error") or {}
+        own = [detail["errorCode"] for detail in error.get("details") or () if detail.get("errorCode")]
+        return str(own[0] if own else error.get("status", "")), ""
+    except (msgspec.DecodeError, AttributeError, TypeError, KeyError):
+        return "", ""

@@ -1,0 +1,115 @@
+"""An access token of a Google service account: fetched in a thread, by one caller at a time, kept until shortly before
+its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from google.auth import exceptions, transport
+from google.oauth2 import service_account
+
+from core.clock import Clock
+from core.settings import OperatorError
+
+RENEW_BEFORE = timedelta(minutes=5)
+
+
+class NoToken(Exception):
+    """Google gave none; `again` says whether that may change by itself."""
+
+    def __init__(self, reason: str, *, again: bool) -> None:
+        super().__init__(reason)
+        self.again = again
+
+
+class GoogleToken:
+    """`variable` names the setting of the file, for the operator."""
+
+    def __init__(self, path: str, variable: str, scope: str, clock: Clock) -> None:
+        try:
+            made = service_account.Credentials.from_service_account_file(path, scopes=[scope])  # type: ignore[no-untyped-call]
+        except (ValueError, OSError) as error:
+            raise OperatorError(f"{variable}: {Path(path)} is no service account's key file ({error})") from None
+        self._credentials: Any = made
+        self._clock = clock
+        self._fetching: asyncio.Task[None] | None = None
+
+    @property
+    def project(self) -> str:
+        return str(self._credentials.project_id or "")
+
+    @property
+    def email(self) -> str:
+        return str(self._credentials.service_account_email)
+
+    def sign(self, message: bytes) -> bytes:
+        """The account's own RSA signature, for a link that only it can make."""
+        return bytes(self._credentials.signer.sign(message))
+
+    async def __call__(self) -> str:
+        """Raises `NoToken`."""
+        if not self._good():
+            if self._fetching is None or self._fetching.done():
+                self._fetching = asyncio.create_task(asyncio.to_thread(self._fetch))
+            await asyncio.shield(self._fetching)
+        return str(self._credentials.token)
+
+    def refused(self) -> None:
+        """The token was not taken: fetch another at the next call."""
+        self._credentials.token = None
+
+    def _good(self) -> bool:
+        credentials = self._credentials
+        if not credentials.token or credentials.expiry is None:
+            return False
+        return bool(self._clock() < credentials.expiry.replace(tzinfo=UTC) - RENEW_BEFORE)
+
+    def _fetch(self) -> None:
+        try:
+            with httpx.Client(timeout=10) as client:
+                self._credentials.refresh(_Request(client))
+        except exceptions.GoogleAuthError as error:
+            raise NoToken(str(error.args[0] if error.args else error), again=bool(error.retryable)) from None
+
+
+class _Response(transport.Response):
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        return self._response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._response.headers
+
+    @property
+    def data(self) -> bytes:
+        return self._response.content
+
+
+class _Request(transport.Request):
+    """google-auth's transport, on the HTTP client that everything else here uses."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **_: Any,
+    ) -> transport.Response:
+        try:
+            return _Response(self._client.request(method, url, content=body, headers=dict(headers or {})))
+        except httpx.HTTPError as error:
+            raise exceptions.TransportError(f"{type(error).__name__}: {error}") from error  # type: ignore[no-untyped-call]

@@ -1,0 +1,68 @@
+"""Short messages by one HTTP gateway, whose request an operator writes as a template.
+
+A gateway may have sent what it answers 500 to, and nothing hides a second message.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote_plus
+
+import httpx
+import msgspec
+
+from core.clock import Clock
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
+from core.member_devices import DeviceChannel
+from push.channels.contract import Message
+from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+
+MAX_TEXT = 300
+"""Two parts of a Latin message, and some more of a Chinese one."""
+_PLACE = re.compile(r"\{(to|text|id)\}")
+
+
+class Sms:
+    """`template` has `{to}`, `{text}` and perhaps `{id}`: JSON where it begins with a brace, else a form."""
+
+    name: DeviceChannel = "sms"
+    hides_repeats = False
+    at_once = 8
+
+    def __init__(self, url: str, template: str, header: str, clock: Clock) -> None:
+        self._url, self._template, self._clock = url, template, clock
+        self._json = template.lstrip().startswith("{")
+        name, _, value = header.partition(":")
+        self._headers = {name.strip(): value.strip()} if name else {}
+        self._client = httpx.AsyncClient(timeout=TIMEOUT)
+
+    async def send(self, message: Message) -> Outcome:
+        kind = "application/json" if self._json else "application/x-www-form-urlencoded"
+        headers = {**self._headers, "content-type": kind, "idempotency-key": str(message.reference)}
+        response = await answered(self._client.post(self._url, content=self._content(message), headers=headers))
+        return self._outcome(response) if isinstance(response, httpx.Response) else response
+
+    def _outcome(self, response: httpx.Response) -> Outcome:
+        status = response.status_code
+        told = f"{status} {response.text[:200]}".strip()
+        if 200 <= status < 300:
+            return Delivered(told)
+        if status == 410:
+            return TokenDead(told)
+        if status in (401, 403):
+            return Retry(told, CREDENTIALS_PAUSE)
+        if status in (429, 503):
+            return Retry(told, wish(response, self._clock()))
+        return Unknown(told) if status >= 500 else Rejected(told)
+
+    def _content(self, message: Message) -> bytes:
+        text = " ".join(f"{message.title} {message.body}".split())[:MAX_TEXT]
+        values = {"to": message.device.token, "text": text, "id": str(message.reference)}
+        # In one pass, so that a text with braces of its own is not filled in again.
+        return _PLACE.sub(lambda place: self._escaped(values[place[1]]), self._template).encode()
+
+    def _escaped(self, value: str) -> str:
+        return msgspec.json.encode(value).decode()[1:-1] if self._json else quote_plus(value)
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,157 @@
+"""Web Push: an encrypted message (RFC 8291) to a browser's push service, signed with our VAPID key (RFC 8292).
+
+The endpoint comes from a browser, so anybody may name any host: only push services that are allowed are sent to, by
+https.
+The message's tag lets a repeat replace what it repeats; its topic (RFC 8030) does the same while it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from py_vapid import Vapid02
+from pywebpush import WebPusher, WebPushException
+
+from core.clock import Clock
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
+from core.files import read_or_create_private
+from core.member_devices import DeviceChannel
+from core.settings import OperatorError
+from push.channels.contract import Message
+from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+
+TOKEN_LIFE = timedelta(hours=12)
+MAX_TEXT = 600
+"""Of the body: with everything else, and encrypted, at most the 4,096 bytes that a push service takes."""
+
+
+class VapidKey:
+    """Our identity towards the browsers' push services."""
+
+    def __init__(self, path: Path, contact: str) -> None:
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise OperatorError(f"the Web Push key {path} cannot be read: {error}") from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise OperatorError(f"the Web Push key {path} is not a P-256 key")
+        self._vapid = Vapid02(key)
+        self._contact = contact
+        point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        self.public = base64.urlsafe_b64encode(point).rstrip(b"=").decode()
+        """What a browser subscribes with (`applicationServerKey`)."""
+
+    @classmethod
+    def of(cls, path: str, data_dir: Path, contact: str) -> VapidKey:
+        """The key at `path`, or the data folder's own, made on first use: browsers that subscribed stay ours."""
+        if path:
+            return cls(Path(path), contact)
+        own = data_dir / "webpush.pem"
+        read_or_create_private(own, _new_key)
+        return cls(own, contact)
+
+    def authorization(self, endpoint: str, expires: int) -> str:
+        parts = urlsplit(endpoint)
+        claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": expires, "sub": self._contact}
+        return str(self._vapid.sign(claims)["Authorization"])
+
+
+class WebPush:
+    name: DeviceChannel = "webpush"
+    hides_repeats = True
+    at_once = 50
+
+    def __init__(self, key: VapidKey, hosts: str, clock: Clock) -> None:
+        self.key, self._hosts, self._clock = key, hosts, clock
+        self._client = httpx.AsyncClient(http2=True, timeout=TIMEOUT, follow_redirects=False)
+
+    async def send(self, message: Message) -> Outcome:
+        endpoint = message.device.token
+        if not allowed(endpoint, self._hosts):
+            return Rejected("the endpoint is not one of an allowed push service (CHORUS_WEBPUSH_HOSTS)")
+        try:
+            encrypted = await asyncio.to_thread(_encrypted, message)
+        except (WebPushException, ValueError, KeyError) as error:
+            return TokenDead(f"the browser's keys cannot be used: {error}")
+        now = self._clock()
+        headers = {
+            "authorization": self.key.authorization(endpoint, int((now + TOKEN_LIFE).timestamp())),
+            "content-encoding": "aes128gcm",
+            "content-type": "application/octet-stream",
+            "ttl": str(max(0, int((message.expires_at - now).total_seconds()))),
+            "urgency": "normal",
+            "topic": _topic(message.collapse_id),
+        }
+        response = await answered(self._client.post(endpoint, content=encrypted, headers=headers))
+        return self._outcome(response) if isinstance(response, httpx.Response) else response
+
+    def _outcome(self, response: httpx.Response) -> Outcome:
+        status = response.status_code
+        told = f"{status} {response.text[:200]}".strip()
+        if 200 <= status < 300:
+            return Delivered(response.headers.get("location", ""))
+        if status in (404, 410):
+            return TokenDead(told)
+        if status in (401, 403):
+            return Retry(told, CREDENTIALS_PAUSE)
+        if status == 429 or status >= 500:
+            return Retry(told, wish(response, self._clock()))
+        return Rejected(told)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def allowed(endpoint: str, hosts: str) -> bool:
+    """Whether `endpoint` is an https address at one of `hosts` or under it. One of `hosts` with a port is that very
+    address, whatever its scheme."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if parts.username or parts.password or parts.fragment or any(c <= " " or c in "\\\x7f" for c in endpoint):
+        return False
+    known = [one.strip().lower() for one in hosts.split(",") if one.strip()]
+    if port is not None and parts.scheme in ("http", "https") and f"{host}:{port}" in known:
+        return True
+    if parts.scheme != "https" or port not in (None, 443):
+        return False
+    return any(host == one or host.endswith(f".{one}") for one in known if ":" not in one)
+
+
+def _encrypted(message: Message) -> bytes:
+    content = msgspec.json.encode(
+        {
+            "title": message.title,
+            "body": message.body[:MAX_TEXT],
+            "tag": message.collapse_id,
+            "url": message.url,
+            "lang": message.device.locale,
+            "version": message.version,
+        }
+    )
+    subscription = {"endpoint": message.device.token, "keys": message.device.keys}
+    return bytes(WebPusher(subscription).encode(content, "aes128gcm")["body"])
+
+
+def _topic(collapse_id: str) -> str:
+    """At most 32 characters of base64url."""
+    digest = hashlib.sha256(collapse_id.encode()).digest()[:24]
+    return base64.urlsafe_b64encode(digest).decode()
+
+
+def _new_key() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    encoding, no_password = serialization.Encoding.PEM, serialization.NoEncryption()
+    return key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, no_password).decode()

@@ -1,0 +1,211 @@
+"""The senders: deliveries that are due, carried out by whoever takes them, each outcome recorded at once.
+
+A delivery is taken with a lease before it is sent, and settled after. A worker that crashes in between leaves its lease
+to run out; whoever takes it over sends it again where a repeat is hidden, and else puts it aside as `unknown`, for a
+person to decide. So nobody is told twice, and what is lost is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.clock import Clock
+from core.database import connected, transaction
+from core.delivery import store
+from core.delivery.carrier import Carrier, Delivery
+from core.delivery.outcome import (
+    MAX_ATTEMPTS,
+    Delivered,
+    Outcome,
+    Rejected,
+    Retry,
+    TokenDead,
+    Unknown,
+    pause,
+)
+from core.delivery.store import Settled, State, Taken
+from core.metrics import DELIVERIES, DELIVERY_SECONDS
+
+LOOK_SECONDS = 0.5
+"""Between looks for what came due, or was planned or left behind elsewhere."""
+AGAIN_SECONDS = 1.0
+CLEAN_SECONDS = 3600.0
+FAREWELL_SECONDS = 12.0
+"""Longer than a request may take: what is under way at the end is settled, not left to a lease."""
+
+_log = structlog.get_logger("push.dispatch")
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        database: AsyncEngine,
+        carriers: Sequence[Carrier],
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database, self._clock, self._jitter = database, clock, jitter
+        self._carriers: Mapping[str, Carrier] = {carrier.channel: carrier for carrier in carriers}
+        self.newest_only = frozenset(carrier.channel for carrier in carriers if carrier.newest_only)
+        self._worker = uuid4().hex
+        self._busy: Counter[str] = Counter()
+        self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._settling: list[Settled] = []
+        self._settle_soon: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send for ever."""
+        clean_at = 0.0
+        while True:
+            try:
+                now = asyncio.get_running_loop().time()
+                if now >= clean_at:
+                    clean_at = now + CLEAN_SECONDS
+                    async with connected(self._database) as connection:
+                        await store.forget_old(connection, self._clock())
+                self._woken.clear()
+                if not await self.turn():
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+            except (DBAPIError, OSError, PoolTimeout) as error:
+                _log.warning("dispatch_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def turn(self) -> int:
+        """Begin what is due, as far as there is room; returns how many."""
+        room = {name: left for name, one in self._carriers.items() if (left := one.at_once - self._busy[name]) > 0}
+        if not room:
+            return 0
+        async with transaction(self._database) as connection:
+            taken = await store.take(connection, room, self.newest_only, self._worker, self._clock())
+        for name in {one.delivery.channel for one in taken}:
+            batch = [one for one in taken if one.delivery.channel == name]
+            self._busy[name] += len(batch)
+            self._start(self._carry(self._carriers[name], batch))
+        return len(taken)
+
+    async def idle(self) -> None:
+        """Until nothing is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Settle what is under way; after `run` was cancelled."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.idle(), FAREWELL_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        for carrier in self._carriers.values():
+            await carrier.close()
+
+    # -- one batch ------------------------------------------------------------------------------------------------
+
+    async def _carry(self, carrier: Carrier, batch: Sequence[Taken]) -> None:
+        abandoned = [] if carrier.hides_repeats else [one.delivery for one in batch if one.abandoned]
+        for delivery in abandoned:
+            self._settle(delivery, Unknown("a worker crashed while it sent this"))
+        sending = [one.delivery for one in batch if one.delivery not in abandoned]
+        self._busy[carrier.channel] -= len(abandoned)
+        try:
+            prepared = await carrier.prepare(sending) if sending else {}
+        except Exception as error:
+            # Nothing of it was sent: given back, to be taken again once the database answers.
+            _log.warning("not_prepared", channel=carrier.channel, error=(str(error) or type(error).__name__))
+            await asyncio.sleep(AGAIN_SECONDS)
+            await self._give_back([one.id for one in sending])
+            self._busy[carrier.channel] -= len(sending)
+            return
+        for delivery in sending:
+            message = prepared.get(delivery.id, Rejected("the device is gone"))
+            self._start(self._send(carrier, delivery, message))
+
+    async def _send(self, carrier: Carrier, delivery: Delivery, message: Any) -> None:
+        try:
+            outcome: Outcome = message if isinstance(message, Outcome) else await carrier.send(message)
+            if isinstance(outcome, TokenDead):
+                await carrier.forget(delivery, outcome)
+        except Exception as error:
+            _log.error("send_failed", channel=carrier.channel, delivery=delivery.id, exc_info=error)
+            outcome = Unknown(f"{type(error).__name__}: {error}")
+        finally:
+            self._busy[carrier.channel] -= 1
+        if isinstance(outcome, Unknown) and carrier.hides_repeats:
+            outcome = Retry(outcome.reason)
+        self._settle(delivery, outcome)
+
+    # -- outcomes -------------------------------------------------------------------------------------------------
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        now = self._clock()
+        DELIVERIES.labels(delivery.channel, type(outcome).__name__.lower()).inc()
+        state, reason, due = _state(outcome, delivery.attempt), "", None
+        match outcome:
+            case Delivered():
+                seconds = (now - delivery.created_at).total_seconds()
+                DELIVERY_SECONDS.labels(delivery.channel).observe(max(0.0, seconds))
+            case Retry(reason, wish):
+                due = now + pause(delivery.attempt, wish, self._jitter)
+            case TokenDead(reason) | Rejected(reason) | Unknown(reason):
+                _log.info("not_delivered", channel=delivery.channel, delivery=delivery.id, state=state, reason=reason)
+        self._settling.append(Settled(delivery.id, delivery.attempt, state, reason, due))
+        if self._settle_soon is None:
+            self._settle_soon = self._start(self._write())
+
+    async def _write(self) -> None:
+        """Outcomes that come while some are written go together."""
+        try:
+            while self._settling:
+                settled, self._settling = self._settling, []
+                try:
+                    async with transaction(self._database) as connection:
+                        await store.settle(connection, settled, self.newest_only, self._clock())
+                except (DBAPIError, OSError, PoolTimeout) as error:
+                    _log.warning("not_settled", error=(str(error) or type(error).__name__).splitlines()[0])
+                    self._settling = [*settled, *self._settling]
+                    await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            self._settle_soon = None
+        self.wake()
+
+    async def _give_back(self, ids: Sequence[int]) -> None:
+        try:
+            async with transaction(self._database) as connection:
+                await store.give_back(connection, ids, self._worker)
+        except (DBAPIError, OSError, PoolTimeout) as error:
+            _log.warning("not_given_back", error=(str(error) or type(error).__name__).splitlines()[0])
+
+    def _start(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _state(outcome: Outcome, attempt: int) -> State:
+    match outcome:
+        case Delivered():
+            return "delivered"
+        case TokenDead():
+            return "dead"
+        case Retry():
+            return "pending" if attempt < MAX_ATTEMPTS else "failed"
+        case Unknown():
+            return "unknown"
+        case Rejected():
+            return "rejected"

@@ -1,0 +1,95 @@
+"""From the stream of facts to deliveries: each fact is planned for everybody whom it concerns.
+
+A message of the stream is acknowledged after its deliveries are committed, so a crash repeats the planning; a delivery
+that is there already is not made again. Each planner writes what it must in that same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.client import JetStreamContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.clock import Clock
+from core.database import transaction
+from core.delivery import store
+from core.delivery.carrier import Fact, Planner
+from push.bus import Bus
+from push.relay import STREAM, SUBJECT, open_stream
+
+CONSUMER = "deliveries"
+ACK_SECONDS = 30
+AT_ONCE = 8
+WAIT_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+
+_FACTS = msgspec.json.Decoder(list[Fact])
+_log = structlog.get_logger("push.fanout")
+
+
+class Fanout:
+    """`planned` is called after deliveries were committed."""
+
+    def __init__(
+        self,
+        database: AsyncEngine,
+        bus: Bus,
+        planners: Sequence[Planner],
+        newest_only: frozenset[str],
+        epoch: Callable[[], int],
+        clock: Clock,
+        planned: Callable[[], None],
+    ) -> None:
+        self._database, self._bus, self._planners, self._newest_only = database, bus, planners, newest_only
+        self._epoch, self._clock, self._planned = epoch, clock, planned
+
+    async def run(self) -> None:
+        """Take part for ever; several processes share the stream between them."""
+        while True:
+            try:
+                subscription = await self._subscribe()
+                while True:
+                    try:
+                        messages = await subscription.fetch(AT_ONCE, timeout=WAIT_SECONDS)
+                    except TimeoutError:
+                        continue
+                    for message in messages:
+                        await self.take(message)
+            except (DBAPIError, OSError, PoolTimeout, NatsError, TimeoutError) as error:
+                _log.warning("fanout_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def take(self, message: Msg) -> None:
+        """Plan one message of the stream, then acknowledge it."""
+        try:
+            facts = _FACTS.decode(message.data)
+        except msgspec.DecodeError as error:
+            # It will never be readable: told, and put aside, or it would hold up all that follows.
+            _log.error("unreadable_facts", error=str(error))
+            await message.term()
+            return
+        if await self.plan(facts):
+            self._planned()
+        await message.ack()
+
+    async def plan(self, facts: Sequence[Fact]) -> int:
+        """Returns how many deliveries are new."""
+        async with transaction(self._database) as connection:
+            wanted = [one for planner in self._planners for one in await planner.plan(connection, self._epoch(), facts)]
+            return await store.add(connection, self._epoch(), wanted, self._newest_only, self._clock())
+
+    async def _subscribe(self) -> JetStreamContext.PullSubscription:
+        stream = await open_stream(self._bus)
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_SECONDS, deliver_policy=DeliverPolicy.ALL, max_deliver=-1
+        )
+        return await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM, config=config)

@@ -1,0 +1,160 @@
+"""Apple's web service for passes, without HTTP: what each of its five requests does.
+
+The token in a pass is the key to it: it is made once, with the pass, and never changes. Whoever does not have it is told
+the same whether the pass exists or not. A device that asks what changed names the last tag it was told; it is given every
+pass with a later one, and one it has never seen before, or from another lineage of the database, counts as none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core import read
+from core.allowance import Allowance
+from core.clock import Clock
+from core.database import Driver, connected, transaction
+from core.delivery import store as deliveries
+from core.delivery.carrier import Planned
+from core.errors import InvalidInput, NotFound, TooMany, Unauthenticated
+from core.programme.book import ProgrammeBook
+from core.snapshot import Snapshot
+from wallet_passes.apple import store
+from wallet_passes.apple.factory import PassFactory
+from wallet_passes.apple.updates import CHANNEL
+
+MAX_MESSAGES = 20
+MAX_MESSAGE = 500
+_DEVICE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_PUSH_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}){16,100}")
+_SERIAL = re.compile(r"[1-9][0-9]{0,17}")
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A pass as it leaves; `modified_at` is a whole second."""
+
+    data: bytes
+    modified_at: datetime
+
+
+class AppleService:
+    """`monotonic` times the allowances."""
+
+    def __init__(
+        self,
+        database: AsyncEngine,
+        book: ProgrammeBook,
+        factory: PassFactory,
+        epoch: Callable[[], int],
+        clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._database, self._book, self._factory, self._epoch, self._clock = database, book, factory, epoch, clock
+        self._registering = Allowance(0.5, 30, monotonic)
+        self._logging = Allowance(1, 60, monotonic)
+
+    @property
+    def pass_type(self) -> str:
+        return self._factory.signer.pass_type
+
+    async def issue(self, member: int) -> Given:
+        """The member's pass, to be added to a phone; made on first use. Raises `NotFound`, `Unavailable`."""
+        snapshot, published = await self._snapshot(member), self._book.current
+        token, now = secrets.token_urlsafe(24), self._clock()
+        async with transaction(self._database) as connection:
+            row = await store.make(connection, member, token, snapshot.version, published.revision, now)
+        return await self._give(member, row)
+
+    async def register(self, device: str, pass_type: str, serial: str, token: str | None, push_token: str) -> bool:
+        """Whether the registration is new; a known one gets the new push token. Raises `Unauthenticated`,
+        `InvalidInput`, `TooMany`."""
+        member, row = await self._open(pass_type, serial, token)
+        _checked("deviceLibraryIdentifier", device, _DEVICE)
+        _checked("pushToken", push_token, _PUSH_TOKEN)
+        if not self._registering.take(member):
+            raise TooMany("too many registrations of this pass; come back in a minute")
+        now = self._clock()
+        async with transaction(self._database) as connection:
+            id, new = await store.register(connection, device, pass_type, member, push_token, now)
+            if new and row.tag > row.given_tag:
+                await self._tell_again(connection, member, id, now)
+        return new
+
+    async def unregister(self, device: str, pass_type: str, serial: str, token: str | None) -> None:
+        """Raises `Unauthenticated`. A registration that is not there is as good as removed."""
+        member, _ = await self._open(pass_type, serial, token)
+        async with connected(self._database) as connection:
+            await store.unregister(connection, device, pass_type, member)
+
+    async def changed(self, device: str, pass_type: str, since: str) -> tuple[list[str], str] | None:
+        """(serials, tag) of the passes on a device that changed after the tag `since`; None where none did."""
+        if _DEVICE.fullmatch(device) is None:
+            return None
+        async with connected(self._database) as connection:
+            found = await store.changed_since(connection, device, pass_type, self._read_tag(since))
+        if not found:
+            return None
+        return [str(member) for member, _ in found], f"{self._epoch()}-{max(tag for _, tag in found)}"
+
+    async def fetch(self, pass_type: str, serial: str, token: str | None, since: datetime | None) -> Given | None:
+        """The pass as it is now; None where it has not changed after `since`. Raises `Unauthenticated`, `Unavailable`."""
+        member, row = await self._open(pass_type, serial, token)
+        if since is not None and since >= row.modified_at:
+            return None
+        return await self._give(member, row)
+
+    async def log(self, messages: Sequence[str]) -> None:
+        """Keep what a device complains of, in moderation."""
+        kept = ["".join(c if c.isprintable() else " " for c in text[:MAX_MESSAGE]) for text in messages[:MAX_MESSAGES]]
+        kept = [text for text in kept if text.strip() and self._logging.take()]
+        if kept:
+            async with connected(self._database) as connection:
+                await store.log(connection, kept, self._clock())
+
+    async def _open(self, pass_type: str, serial: str, token: str | None) -> tuple[int, store.PassRow]:
+        row = None
+        if pass_type == self.pass_type and _SERIAL.fullmatch(serial):
+            async with connected(self._database) as connection:
+                row = await store.find(connection, int(serial))
+        # Compared even where there is no pass: how long it takes tells nothing.
+        right = hmac.compare_digest((row.token if row else "-" * 32).encode(), (token or "").encode())
+        if row is None or not right:
+            raise Unauthenticated("this is not the pass's token", code="wrong_pass_token")
+        return int(serial), row
+
+    async def _give(self, member: int, row: store.PassRow) -> Given:
+        # The row was read before the snapshot: what is given is as new as its date says, or newer.
+        snapshot, published, now = await self._snapshot(member), self._book.current, self._clock()
+        built = await asyncio.to_thread(self._factory.build, snapshot, published, row.token, now)
+        async with connected(self._database) as connection:
+            await store.given(connection, member, row.tag, built.valid_until)
+        return Given(built.data, row.modified_at)
+
+    async def _snapshot(self, member: int) -> Snapshot:
+        found = (await read.snapshots(self._database, [member])).get(member)
+        if found is None:
+            raise NotFound("there is no such member", code="unknown_member")
+        return found
+
+    async def _tell_again(self, connection: Driver, member: int, registration: int, now: datetime) -> None:
+        """It changed between the download and the registration, when there was nobody to tell."""
+        await store.mark_again(connection, member, now)
+        planned = Planned(await deliveries.own_fact(connection), member, 0, "changed", CHANNEL, registration)
+        await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, now)
+
+    def _read_tag(self, since: str) -> int:
+        epoch, _, tag = since.partition("-")
+        known = epoch == str(self._epoch()) and tag.isascii() and tag.isdigit() and len(tag) < 19
+        return int(tag) if known else -1
+
+
+def _checked(name: str, value: str, form: re.Pattern[str]) -> None:
+    if form.fullmatch(value) is None:
+        raise InvalidInput.at(f"/{name}", "is not what a device sends")

@@ -1,0 +1,207 @@
+"""The rows of Apple passes: which exist, when each changed last, which devices hold them.
+
+A change of a pass is marked with the next update tag. Whoever marks holds the counter's row until its commit, so tags
+become visible in their own order: a device that has seen a tag has seen every change below it. `modified_at` moves
+strictly forward by whole seconds, the finest an HTTP date can say, so that two changes in one second are two dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from core.database import Driver
+
+MAX_DEVICES = 20
+"""That hold one pass; one more puts out the one that was heard of longest ago."""
+MAX_PASSES = 50
+"""That one device holds."""
+KEPT_LOGS = 1000
+
+
+class PassRow(NamedTuple):
+    token: str
+    tag: int
+    given_tag: int
+    modified_at: datetime
+
+
+class PassDevice(NamedTuple):
+    id: int
+    token: str
+    pass_type: str
+
+
+async def find(connection: Driver, member: int) -> PassRow | None:
+    rows = await connection.fetch(_FIND, member)
+    return PassRow(*rows[0]) if rows else None
+
+
+async def make(connection: Driver, member: int, token: str, version: int, programme: int, now: datetime) -> PassRow:
+    """The member's pass; made with `token` where there was none."""
+    found = await find(connection, member)
+    if found is None:
+        await connection.execute(_MAKE, member, token, version, programme, now)
+        found = await find(connection, member)
+        assert found is not None
+    return found
+
+
+async def given(connection: Driver, member: int, tag: int, valid_until: datetime | None) -> None:
+    """The pass as of `tag` was given out, and shows the truth until `valid_until`."""
+    await connection.execute(_GIVEN, member, tag, valid_until)
+
+
+async def mark(connection: Driver, changed: Sequence[tuple[int, int, int]], now: datetime) -> list[int]:
+    """Mark passes as changed: (member, version, programme) each. One known at that version already is left alone, and a
+    member without a pass too. Returns the members marked."""
+    members = await connection.fetch(_HAVE_PASSES, [member for member, _, _ in changed])
+    known = {member for (member,) in members}
+    rows = [row for row in changed if row[0] in known]
+    if not rows:
+        return []
+    tag = await _next_tag(connection)
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    marked = await connection.fetch(_MARK, *columns, tag, now)
+    return [member for (member,) in marked]
+
+
+async def mark_again(connection: Driver, member: int, now: datetime) -> None:
+    """Mark a pass whose change nobody was told of."""
+    await connection.execute(_MARK_AGAIN, member, await _next_tag(connection), now)
+
+
+async def mark_outdated(connection: Driver, programme: int, now: datetime, limit: int) -> list[int]:
+    """Mark passes that show an older programme, or something whose date has passed. Returns the members."""
+    members = [member for (member,) in await connection.fetch(_OUTDATED, programme, now, limit)]
+    if not members:
+        return []
+    tag = await _next_tag(connection)
+    marked = await connection.fetch(_MARK_OUTDATED, members, programme, tag, now)
+    return [member for (member,) in marked]
+
+
+async def behind(connection: Driver, after: int, limit: int) -> tuple[list[tuple[int, int]], int]:
+    """(member, version) of passes that are behind the ledger, among the next `limit` passes after member `after`; and the
+    last member looked at, 0 at the end."""
+    rows = await connection.fetch(_BEHIND, after, limit)
+    last = rows[-1][0] if len(rows) == limit else 0
+    return [(member, version) for member, version, shown in rows if version > shown], last
+
+
+async def register(
+    connection: Driver, device: str, pass_type: str, member: int, token: str, now: datetime
+) -> tuple[int, bool]:
+    """The registration's id, and whether it is new. A known one gets the new push token."""
+    id, new = (await connection.fetch(_REGISTER, device, pass_type, member, token, now))[0]
+    if new:
+        await connection.execute(_BOUND_MEMBER, member, MAX_DEVICES)
+        await connection.execute(_BOUND_DEVICE, device, pass_type, MAX_PASSES)
+    return id, new
+
+
+async def unregister(connection: Driver, device: str, pass_type: str, member: int) -> None:
+    await connection.execute(_UNREGISTER, device, pass_type, member)
+
+
+async def changed_since(connection: Driver, device: str, pass_type: str, tag: int) -> list[tuple[int, int]]:
+    """(member, tag) of the passes on a device that changed after `tag`."""
+    rows = await connection.fetch(_CHANGED, device, pass_type, tag)
+    return [(member, changed) for member, changed in rows]
+
+
+async def devices_of(connection: Driver, members: Collection[int], pass_type: str) -> list[tuple[int, int]]:
+    """(member, registration) of every device that holds one of these passes."""
+    return [(member, id) for member, id in await connection.fetch(_DEVICES, list(members), pass_type)]
+
+
+async def devices(connection: Driver, ids: Collection[int]) -> dict[int, PassDevice]:
+    return {row[0]: PassDevice(*row) for row in await connection.fetch(_BY_ID, list(ids))}
+
+
+async def forget(connection: Driver, id: int, since: datetime | None) -> None:
+    """A push token is dead; with `since`, only if the device was not heard of after that."""
+    await connection.execute(_FORGET, id, since)
+
+
+async def log(connection: Driver, messages: Sequence[str], now: datetime) -> None:
+    await connection.execute(_LOG, list(messages), now, KEPT_LOGS)
+
+
+async def logs(connection: Driver, limit: int) -> list[tuple[datetime, str]]:
+    """The newest messages that devices sent."""
+    return [(at, message) for at, message in await connection.fetch(_LOGS, limit)]
+
+
+async def _next_tag(connection: Driver) -> int:
+    return int(await connection.fetchval("UPDATE wallet_tag SET tag = tag + 1 RETURNING tag"))
+
+
+_FIND = "SELECT token, tag, given_tag, modified_at FROM wallet_pass WHERE member_id = $1"
+
+_MAKE = """INSERT INTO wallet_pass (member_id, token, tag, given_tag, modified_at, version, programme, created_at)
+       SELECT $1, $2, tag, tag, date_trunc('second', CAST($5 AS timestamptz)), $3, $4, $5 FROM wallet_tag
+       ON CONFLICT DO NOTHING"""
+
+_GIVEN = """UPDATE wallet_pass SET given_tag = greatest(given_tag, $2), valid_until = $3
+        WHERE member_id = $1 AND (given_tag < $2 OR valid_until IS DISTINCT FROM $3)"""
+
+_HAVE_PASSES = "SELECT member_id FROM wallet_pass WHERE member_id = ANY(CAST($1 AS bigint[]))"
+
+_MARK = """UPDATE wallet_pass SET version = new.version, programme = greatest(wallet_pass.programme, new.programme),
+              tag = $4, modified_at = greatest(date_trunc('second', CAST($5 AS timestamptz)),
+                                               modified_at + interval '1 second')
+         FROM (SELECT member, max(version) AS version, max(programme) AS programme
+                 FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[]), CAST($3 AS integer[]))
+                      AS given (member, version, programme)
+                GROUP BY member) AS new
+        WHERE wallet_pass.member_id = new.member AND wallet_pass.version < new.version
+    RETURNING wallet_pass.member_id"""
+
+_MARK_AGAIN = """UPDATE wallet_pass SET tag = $2, modified_at = greatest(
+              date_trunc('second', CAST($3 AS timestamptz)), modified_at + interval '1 second')
+        WHERE member_id = $1"""
+
+# Looked at again under the counter's lock: another process may have marked them meanwhile.
+_MARK_OUTDATED = """UPDATE wallet_pass SET programme = greatest(programme, $2), tag = $3, valid_until = NULL,
+              modified_at = greatest(date_trunc('second', CAST($4 AS timestamptz)), modified_at + interval '1 second')
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND (programme < $2 OR valid_until <= $4)
+    RETURNING member_id"""
+
+_OUTDATED = """(SELECT member_id FROM wallet_pass WHERE programme < $1 ORDER BY programme, member_id LIMIT $3)
+       UNION
+       (SELECT member_id FROM wallet_pass WHERE valid_until <= $2 ORDER BY valid_until LIMIT $3)"""
+
+_BEHIND = """SELECT p.member_id, m.version, p.version FROM wallet_pass p JOIN member m ON m.id = p.member_id
+        WHERE p.member_id > $1 ORDER BY p.member_id LIMIT $2"""
+
+_REGISTER = """INSERT INTO pass_device (device, pass_type, member_id, token, registered_at, refreshed_at)
+       VALUES ($1, $2, $3, $4, $5, $5)
+       ON CONFLICT (device, pass_type, member_id) DO UPDATE SET token = excluded.token,
+           refreshed_at = greatest(pass_device.refreshed_at, excluded.refreshed_at)
+    RETURNING id, xmax = 0"""
+
+_BOUND_MEMBER = """DELETE FROM pass_device
+        WHERE id IN (SELECT id FROM pass_device WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC OFFSET $2)"""
+
+_BOUND_DEVICE = """DELETE FROM pass_device
+        WHERE id IN (SELECT id FROM pass_device WHERE device = $1 AND pass_type = $2
+                      ORDER BY refreshed_at DESC, id DESC OFFSET $3)"""
+
+_UNREGISTER = "DELETE FROM pass_device WHERE device = $1 AND pass_type = $2 AND member_id = $3"
+
+_CHANGED = """SELECT p.member_id, p.tag FROM pass_device d JOIN wallet_pass p ON p.member_id = d.member_id
+        WHERE d.device = $1 AND d.pass_type = $2 AND p.tag > $3 ORDER BY p.member_id"""
+
+_DEVICES = "SELECT member_id, id FROM pass_device WHERE member_id = ANY(CAST($1 AS bigint[])) AND pass_type = $2"
+
+_BY_ID = "SELECT id, token, pass_type FROM pass_device WHERE id = ANY(CAST($1 AS bigint[]))"
+
+_FORGET = "DELETE FROM pass_device WHERE id = $1 AND (CAST($2 AS timestamptz) IS NULL OR refreshed_at <= $2)"
+
+_LOG = """WITH new AS (INSERT INTO pass_log (logged_at, message)
+                     SELECT $2, message FROM unnest(CAST($1 AS text[])) AS given (message) RETURNING id)
+       DELETE FROM pass_log WHERE id <= (SELECT min(id) FROM new) - $3"""
+
+_LOGS = "SELECT logged_at, message FROM pass_log ORDER BY id DESC LIMIT $1"

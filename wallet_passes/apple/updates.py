@@ -1,0 +1,152 @@
+"""Keeping Apple passes true: a change marks the pass, and every device that holds it is woken.
+
+The push has no content; the device asks what changed and fetches it. So a burst of changes needs one push, and one that
+is repeated after a crash shows nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.clock import Clock
+from core.database import Driver, connected, transaction
+from core.delivery import store as deliveries
+from core.delivery.carrier import Delivery, Fact, Planned
+from core.delivery.outcome import Outcome, TokenDead
+from core.programme.book import ProgrammeBook
+from wallet_passes.apple import store
+
+CHANNEL = "applepass"
+AT_ONCE = 500
+EVERY_SECONDS = 1.0
+BEHIND_EVERY = 600
+"""Turns between two looks at passes that no fact told of: those of a time when nobody listened."""
+
+_log = structlog.get_logger("wallet_passes.apple")
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """`topic` is the pass type."""
+
+    token: str
+    topic: str
+    reference: UUID
+
+
+class Waker(Protocol):
+    """How a device is woken by APNs."""
+
+    async def wake(self, wake: Wake) -> Outcome: ...
+
+    async def close(self) -> None: ...
+
+
+class ApplePlanner:
+    """Marks the passes of members that changed, and plans a push to each of their devices."""
+
+    def __init__(self, pass_type: str, clock: Clock) -> None:
+        self._pass_type, self._clock = pass_type, clock
+
+    async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
+        newest = {fact.change.member: fact for fact in sorted(facts, key=lambda fact: fact.change.version)}
+        changed = [(member, fact.change.version, fact.change.programme) for member, fact in newest.items()]
+        marked = await store.mark(connection, changed, self._clock())
+        return [
+            Planned(newest[member].id, member, newest[member].change.version, newest[member].kind, CHANNEL, device)
+            for member, device in await store.devices_of(connection, marked, self._pass_type)
+        ]
+
+
+class AppleCarrier:
+    channel = CHANNEL
+    newest_only = True
+    hides_repeats = True
+    at_once = 100
+
+    def __init__(self, database: AsyncEngine, waker: Waker) -> None:
+        self._database, self._waker = database, waker
+
+    async def prepare(self, batch: Sequence[Delivery]) -> Mapping[int, Any]:
+        async with connected(self._database) as connection:
+            found = await store.devices(connection, [one.target for one in batch])
+        return {
+            one.id: Wake(device.token, device.pass_type, one.reference)
+            for one in batch
+            if (device := found.get(one.target))
+        }
+
+    async def send(self, message: Wake) -> Outcome:
+        return await self._waker.wake(message)
+
+    async def forget(self, delivery: Delivery, dead: TokenDead) -> None:
+        async with connected(self._database) as connection:
+            await store.forget(connection, delivery.target, dead.since)
+
+    async def close(self) -> None:
+        await self._waker.close()
+
+
+class AppleRefresher:
+    """Has passes fetched again that changed without a fact: a programme was published, a date passed, or nobody listened
+    when it happened."""
+
+    def __init__(
+        self, database: AsyncEngine, book: ProgrammeBook, pass_type: str, epoch: Callable[[], int], clock: Clock
+    ) -> None:
+        self._database, self._book, self._pass_type = database, book, pass_type
+        self._epoch, self._clock = epoch, clock
+
+    async def run(self) -> None:
+        """Turn for ever; a turn that fails is followed by the next."""
+        turn = 0
+        while True:
+            try:
+                await self.turn()
+                if turn % BEHIND_EVERY == 0:
+                    await self.catch_up()
+            except (DBAPIError, OSError, PoolTimeout) as error:
+                _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            turn += 1
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def turn(self) -> int:
+        """Returns how many passes were marked."""
+        done = 0
+        while True:
+            now = self._clock()
+            async with transaction(self._database) as connection:
+                marked = await store.mark_outdated(connection, self._book.revision, now, AT_ONCE)
+                await self._push(connection, marked)
+            if not marked:
+                return done
+            done += len(marked)
+
+    async def catch_up(self) -> int:
+        """Mark what is behind the ledger; returns how many."""
+        done, last = 0, 0
+        while True:
+            async with transaction(self._database) as connection:
+                late, last = await store.behind(connection, last, AT_ONCE)
+                revision, now = self._book.revision, self._clock()
+                marked = await store.mark(connection, [(m, version, revision) for m, version in late], now)
+                await self._push(connection, marked)
+            done += len(marked)
+            if not last:
+                return done
+
+    async def _push(self, connection: Driver, members: Sequence[int]) -> None:
+        devices = await store.devices_of(connection, members, self._pass_type)
+        if not devices:
+            return
+        fact = await deliveries.own_fact(connection)
+        planned = [Planned(fact, member, 0, "changed", CHANNEL, device) for member, device in devices]
+        await deliveries.add(connection, self._epoch(), planned, {CHANNEL}, self._clock())

@@ -1,0 +1,155 @@
+"""Keeping Google's objects true: silently, and with a notification only where something happened without the member.
+
+Google allows three notifications of a pass in a day. They are spent on points given or taken by hand, on points that
+lapsed, and on a new tier; a purchase, at which the member stands by, changes the pass without a sound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core import read
+from core.clock import Clock
+from core.database import Driver, connected, transaction
+from core.delivery import store as deliveries
+from core.delivery.carrier import Delivery, Fact, Planned
+from core.delivery.outcome import Outcome, Rejected, TokenDead
+from core.programme.book import ProgrammeBook
+from core.programme.document import Programme
+from core.snapshot import Snapshot
+from wallet_passes.google import store
+from wallet_passes.google.client import QuotaExceeded
+from wallet_passes.google.service import CHANNEL, GoogleService
+
+NOTIFIED = frozenset({"adjust", "expire"})
+AT_ONCE = 200
+EVERY_SECONDS = 1.0
+BEHIND_EVERY = 600
+
+_log = structlog.get_logger("wallet_passes.google")
+
+
+class Update(msgspec.Struct, frozen=True):
+    snapshot: Snapshot
+    notify: bool
+
+
+class GooglePlanner:
+    async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
+        newest = {fact.change.member: fact for fact in sorted(facts, key=lambda fact: fact.change.version)}
+        saved = await store.members(connection, newest)
+        return [
+            Planned(fact.id, member, fact.change.version, fact.kind, CHANNEL, member)
+            for member, fact in newest.items()
+            if member in saved
+        ]
+
+
+class GoogleCarrier:
+    channel = CHANNEL
+    newest_only = True
+    hides_repeats = True
+    at_once = 20
+
+    def __init__(self, database: AsyncEngine, book: ProgrammeBook, service: GoogleService, clock: Clock) -> None:
+        self._database, self._book, self._service, self._clock = database, book, service, clock
+
+    async def prepare(self, batch: Sequence[Delivery]) -> Mapping[int, Any]:
+        async with connected(self._database) as connection:
+            kept = await store.members(connection, {one.target for one in batch})
+        snapshots = await read.snapshots(self._database, kept)
+        programme = self._book.current.programme
+        return {
+            one.id: Update(snapshot, worth_telling(snapshot, one, programme))
+            for one in batch
+            if (snapshot := snapshots.get(one.target))
+        }
+
+    async def send(self, message: Update) -> Outcome:
+        notify = message.notify and await self._spend(message.snapshot.member)
+        outcome = await self._service.send(message.snapshot, self._book.current, notify=notify)
+        if isinstance(outcome, QuotaExceeded) and notify:
+            async with connected(self._database) as connection:
+                await store.all_spent(connection, message.snapshot.member, self._clock())
+            outcome = await self._service.send(message.snapshot, self._book.current, notify=False)
+        if isinstance(outcome, QuotaExceeded):
+            return Rejected("Google counts a silent update as a notification")
+        return outcome
+
+    async def _spend(self, member: int) -> bool:
+        async with connected(self._database) as connection:
+            return await store.spend(connection, member, self._clock())
+
+    async def forget(self, delivery: Delivery, dead: TokenDead) -> None:
+        """An object never dies of itself: Google tells of its removal."""
+
+    async def close(self) -> None:
+        """The client is also the save link's; who made it closes it."""
+
+
+def worth_telling(snapshot: Snapshot, delivery: Delivery, programme: Programme) -> bool:
+    """Whether a notification may be spent on what this delivery was planned for, or on anything it takes along."""
+    told = [change for change in snapshot.recent if change.version >= delivery.version > 0]
+    if any(change.kind in NOTIFIED for change in told):
+        return True
+    ranks = {tier.key: rank for rank, tier in enumerate(programme.tiers)}
+    before = next((change for change in snapshot.recent if 0 < change.version < delivery.version), None)
+    if before is None or not told:
+        return False
+    return ranks.get(told[0].tier, 0) > ranks.get(before.tier, 0)
+
+
+class GoogleRefresher:
+    """Sends objects again that changed without a fact: a programme was published, a date passed, or nobody listened."""
+
+    def __init__(self, database: AsyncEngine, book: ProgrammeBook, epoch: Callable[[], int], clock: Clock) -> None:
+        self._database, self._book, self._epoch, self._clock = database, book, epoch, clock
+
+    async def run(self) -> None:
+        """Turn for ever; a turn that fails is followed by the next."""
+        turn = 0
+        while True:
+            try:
+                await self.turn()
+                if turn % BEHIND_EVERY == 0:
+                    await self.catch_up()
+            except (DBAPIError, OSError, PoolTimeout) as error:
+                _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            turn += 1
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def turn(self) -> int:
+        """Returns how many objects were planned."""
+        done = 0
+        while True:
+            async with transaction(self._database) as connection:
+                members = await store.outdated(connection, self._book.revision, self._clock(), AT_ONCE)
+                await self._plan(connection, members)
+            done += len(members)
+            if not members:
+                return done
+
+    async def catch_up(self) -> int:
+        """Plan what is behind the ledger; returns how many."""
+        done, last = 0, 0
+        while True:
+            async with transaction(self._database) as connection:
+                late, last = await store.behind(connection, last, AT_ONCE)
+                await self._plan(connection, late)
+            done += len(late)
+            if not last:
+                return done
+
+    async def _plan(self, connection: Driver, members: Sequence[int]) -> None:
+        if members:
+            fact = await deliveries.own_fact(connection)
+            planned = [Planned(fact, member, 0, "changed", CHANNEL, member) for member in members]
+            await deliveries.add(connection, self._epoch(), planned, {CHANNEL}, self._clock())
