@@ -13,7 +13,6 @@ import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.params import FromPath
 
-from bff.errors import refusals
 from bff.requests import Malformed
 from bff.services import Given, header
 from wallet_passes.apple.factory import MEDIA_TYPE
@@ -40,11 +39,12 @@ class Changed(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AppleController(Controller):
-    path = WEB_SERVICE
-    tags = ("wallet",)
-    security = ()
+    """Apple's protocol, not ours: the document of our interface leaves it out."""
 
-    @post(_REGISTRATION, summary="Register a device for a pass", responses=refusals((429, "too_many", "come back")))
+    path = WEB_SERVICE
+    include_in_schema = False
+
+    @post(_REGISTRATION)
     async def register(
         self,
         request: _Request,
@@ -59,7 +59,7 @@ class AppleController(Controller):
         new = await services.outside.apple.register(device, pass_type, serial, token, sent.push_token)
         return Response(None, status_code=201 if new else 200)
 
-    @delete(_REGISTRATION, status_code=200, summary="A device has removed a pass", responses=refusals())
+    @delete(_REGISTRATION, status_code=200)
     async def unregister(
         self,
         request: _Request,
@@ -71,7 +71,7 @@ class AppleController(Controller):
         await services.outside.apple.unregister(device, pass_type, serial, _pass_token(request))
         return Response(None, status_code=200)
 
-    @get("/v1/devices/{device:str}/registrations/{pass_type:str}", summary="Which passes of a device changed")
+    @get("/v1/devices/{device:str}/registrations/{pass_type:str}")
     async def changed(
         self, request: _Request, services: Given, device: FromPath[str], pass_type: FromPath[str]
     ) -> Response[Changed | None]:
@@ -80,12 +80,7 @@ class AppleController(Controller):
         found = await services.outside.apple.changed(device, pass_type, since)
         return Response(Changed(*found) if found else None, status_code=200 if found else 204)
 
-    @get(
-        "/v1/passes/{pass_type:str}/{serial:str}",
-        summary="The pass as it is now",
-        media_type=MEDIA_TYPE,
-        responses=refusals(),
-    )
+    @get("/v1/passes/{pass_type:str}/{serial:str}", media_type=MEDIA_TYPE)
     async def fetch(
         self, request: _Request, services: Given, pass_type: FromPath[str], serial: FromPath[str]
     ) -> Response[bytes]:
@@ -94,7 +89,7 @@ class AppleController(Controller):
         given = await services.outside.apple.fetch(pass_type, serial, _pass_token(request), since)
         return Response(b"", status_code=304, media_type=MEDIA_TYPE) if given is None else pass_response(given)
 
-    @post("/v1/log", status_code=200, summary="What a device complains of")
+    @post("/v1/log", status_code=200)
     async def log(self, request: _Request, services: Given) -> Response[None]:
         await services.outside.apple.log((await _decoded(request, Logs)).logs)
         return Response(None, status_code=200)

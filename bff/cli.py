@@ -6,11 +6,9 @@ Progress is a bar on a terminal and plain lines elsewhere, on standard error, so
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,10 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff import supervisor
 from bff.auth import SCOPES, Principal, Tokens
+from bff.cli_database import with_database
+from bff.cli_deliveries import deliveries, passes
 from bff.console import Progress, in_words, say
 from core import devices, read
 from core.clock import system_clock
-from core.database import connect, migrate
+from core.database import migrate
 from core.devices import Device, DeviceKind
 from core.embedded import Endpoints, find_running, servers
 from core.errors import ChorusError, InvalidInput, NotFound
@@ -142,7 +142,7 @@ def verify(as_json: bool) -> None:
         with Progress("verify") as progress:
             return await verify_ledger(database, progress.to)
 
-    report = _with_database(run)
+    report = with_database(run)
     if as_json:
         print(msgspec.json.encode(report).decode())
     else:
@@ -182,7 +182,7 @@ def token(
             raise InvalidInput(f"{device} is a {one.kind}; {surface} needs a {wanted}")
         return Principal(surface, device=one.id, store=one.store, till=one.name, scopes=scopes)
 
-    principal = _with_database(run)
+    principal = with_database(run)
     made = Tokens(settings.secret, system_clock).issue(principal, timedelta(days=days))
     print(msgspec.json.encode({"token": made, "surface": surface, "days": days}).decode() if as_json else made)
 
@@ -199,7 +199,7 @@ def device() -> None:
 @click.option("--name", default="", help="What staff call it: for a till its number.")
 def device_add(id: str, kind: DeviceKind, store: str, name: str) -> None:
     """Register a device, or take a revoked one back."""
-    _with_database(lambda database: devices.add(database, Device(id, kind, store, name or id), system_clock()))
+    with_database(lambda database: devices.add(database, Device(id, kind, store, name or id), system_clock()))
     print(f"{kind} {id} is registered in {store}; make its token: chorus token {_surface(kind)} --device {id}")
 
 
@@ -207,7 +207,7 @@ def device_add(id: str, kind: DeviceKind, store: str, name: str) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def device_list(as_json: bool) -> None:
     """All devices."""
-    found = _with_database(devices.all_devices)
+    found = with_database(devices.all_devices)
     if as_json:
         print(msgspec.json.encode(found).decode())
         return
@@ -219,12 +219,16 @@ def device_list(as_json: bool) -> None:
 @click.argument("id")
 def device_revoke(id: str) -> None:
     """Send a device away: its tokens open nothing from the next second on."""
-    _with_database(lambda database: devices.revoke(database, id, system_clock()))
+    with_database(lambda database: devices.revoke(database, id, system_clock()))
     print(f"{id} is revoked")
 
 
 def _surface(kind: str) -> str:
     return "kiosk" if kind == "kiosk" else "pos"
+
+
+cli.add_command(deliveries)
+cli.add_command(passes)
 
 
 @cli.group()
@@ -252,29 +256,8 @@ def programme_publish(file: Path, by: str) -> None:
         async with database.begin() as connection:
             return await publish(connection, source, by=by, now=system_clock())
 
-    revision = _with_database(run, after=lambda endpoints: tell_programme(endpoints.nats_url, endpoints.nats_token))
+    revision = with_database(run, after=lambda endpoints: tell_programme(endpoints.nats_url, endpoints.nats_token))
     print(f"revision {revision} is in force")
-
-
-def _with_database(
-    do: Callable[[AsyncEngine], Coroutine[Any, Any, T]],
-    after: Callable[[Endpoints], Coroutine[Any, Any, None]] | None = None,
-) -> T:
-    """Run something against the database: the running one, else one started for it."""
-    settings = Settings.from_env(os.environ)
-
-    async def run(endpoints: Endpoints) -> T:
-        database = connect(endpoints.database_url, pool_size=2, whole_tables=True)
-        try:
-            result = await do(database)
-        finally:
-            await database.dispose()
-        if after is not None:
-            await after(endpoints)
-        return result
-
-    with servers(settings) as endpoints:
-        return asyncio.run(run(endpoints))
 
 
 @cli.command()

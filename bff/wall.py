@@ -5,14 +5,16 @@ It hands out tokens for the member it shows, so it exists only in a process star
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from bff.auth import Principal
-from bff.demo.control import Control, ReplayRemote, Status
+from bff.demo.control import Control, PassStatus, ReplayRemote, Status
 from bff.html import html, page
 from bff.kiosk import clears_at
 from bff.live import receipt_subject
@@ -24,14 +26,16 @@ from core.members.identifiers import Identifier, normalise
 from core.snapshot import Snapshot
 from push import render
 from push.render import KioskSubject
-from surfaces import app, kiosk, pages, wallet, web
+from surfaces import app, kiosk, pages, web
 from surfaces.activity import causes
-from surfaces.pages import WallFaces
-from surfaces.views import ReceiptView
+from surfaces.pages import PassFace, WallFaces
+from surfaces.views import Locale, ReceiptView
 
 TARGET_MS = 250
 """What faces.md promises on the wall; the axis and its colour follow from it."""
 LIFETIME = timedelta(hours=12)
+WAIT_SECONDS = 8.0
+"""How long a question for the pass waits for an answer; shorter than a browser's patience."""
 
 _Request = Request[Any, Any, Any]
 
@@ -48,6 +52,7 @@ class WallController(Controller):
         session, kiosk_principal = await _kiosk(services, snapshot.member)
         subject = KioskSubject(kiosk_principal.store, session)
         receipt, token = await _receipt(services, snapshot, locale)
+        held = await _replay(services).pass_of(snapshot.member)
         faces = WallFaces(
             phone=app.view(snapshot, published, now, locale),
             web=web.view(snapshot, published, now, locale),
@@ -61,7 +66,7 @@ class WallController(Controller):
                 clears_at=session.clears_at,
             ),
             receipt=receipt,
-            wallet=wallet.view(snapshot, published, now, locale),
+            wallet=_pass_face(held, locale),
         )
         config = {
             "target_ms": TARGET_MS,
@@ -71,7 +76,7 @@ class WallController(Controller):
                 "web": {"surface": "web", "token": _token(services, "web", snapshot)},
                 "kiosk": {"surface": "kiosk", "token": services.tokens.issue(kiosk_principal, LIFETIME)},
                 "receipt": {"surface": "receipt", "token": token},
-                "pass": {"surface": "wallet", "token": _token(services, "wallet", snapshot)},
+                **_pass_config(services, held, snapshot),
             },
         }
         stamp, _ = render.stamp_of(snapshot, published, services.engine.epoch, now, None)
@@ -90,6 +95,34 @@ class WallController(Controller):
         view = await _receipt_view(services, snapshot, token, locale_of(request))
         return {"token": token, "view": view, "qr": pages.qr(view.link)}
 
+    @get("/wall/v1/pass")
+    async def shown_pass(self, request: _Request, services: Given, after: FromQuery[int]) -> Response[Any]:
+        """What the phone of the shown member shows after its change number `after`: at once, or as soon as there is one;
+        204 where there is none for a while."""
+        member = services.principal(request, "wallet").member
+        held = await _replay(services).next_pass(member, after, WAIT_SECONDS)
+        if held is None:
+            return Response(None, status_code=204)
+        change = (await read.changes(services.database, [(member, held.version)])).get((member, held.version))
+        return Response(
+            {
+                "changes": held.changes,
+                "version": held.version,
+                "recorded_at": change.recorded_at if change else services.clock(),
+                "view": _pass_face(held, locale_of(request)),
+                "events": held.events,
+            }
+        )
+
+    @get("/wall/v1/strips/{member:int}/{name:str}", media_type="image/png")
+    async def strip(self, services: Given, member: FromPath[int], name: FromPath[str]) -> Response[bytes]:
+        """The picture of the pass in the member's phone; its name changes with it."""
+        held = await _replay(services).pass_of(member)
+        if held is None or held.strip_name != name:
+            raise NotFound("there is no such picture", code="unknown_picture")
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return Response(base64.b64decode(held.strip), media_type="image/png", headers=headers)
+
     @get("/wall/v1/replay")
     async def replay(self, services: Given) -> Status:
         return _replay(services).status or await _replay(services).tell(Control())
@@ -103,6 +136,19 @@ class WallController(Controller):
     async def sale(self, request: _Request, services: Given) -> Status:
         """Ring up one sale for the member shown, at a till of the replay, by HTTP like any other."""
         return await _replay(services).tell(Control(sale=idempotency_key(request)))
+
+
+def _pass_face(held: PassStatus | None, locale: Locale) -> PassFace | None:
+    if held is None:
+        return None
+    strip = f"/wall/v1/strips/{held.member}/{held.strip_name}"
+    return msgspec.structs.replace(held.faces[locale], strip=strip)
+
+
+def _pass_config(services: Services, held: PassStatus | None, snapshot: Snapshot) -> dict[str, Any]:
+    if held is None:
+        return {}
+    return {"pass": {"token": _token(services, "wallet", snapshot), "version": held.version}}
 
 
 def _replay(services: Services) -> ReplayRemote:

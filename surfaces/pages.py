@@ -22,9 +22,9 @@ from surfaces.views import (
     AppView,
     Cause,
     KioskView,
+    PassField,
     ReceiptView,
     Surface,
-    WalletView,
     WebView,
 )
 from surfaces.wording import formats, words
@@ -49,14 +49,30 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     static: str = "/static"
 
 
+class PassFace(msgspec.Struct, frozen=True, kw_only=True):
+    """A wallet pass as a phone draws it, read out of its `pass.json`; `strip` is the address of its picture."""
+
+    logo_text: str
+    background: str
+    foreground: str
+    label: str
+    header: tuple[PassField, ...]
+    primary: tuple[PassField, ...]
+    secondary: tuple[PassField, ...]
+    auxiliary: tuple[PassField, ...]
+    barcode: str
+    barcode_text: str
+    strip: str = ""
+
+
 class WallFaces(msgspec.Struct, frozen=True, kw_only=True):
-    """One member on every surface. `receipt` is None before the first purchase."""
+    """One member on every surface. `receipt` is None before the first purchase, `wallet` where it has no phone."""
 
     phone: AppView
     web: WebView
     kiosk: KioskView
     receipt: ReceiptView | None
-    wallet: WalletView
+    wallet: PassFace | None
 
 
 class _Blank:

@@ -38,9 +38,11 @@ class Standing(msgspec.Struct, frozen=True):
 def stand(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Standing:
     """The latest one is kept: a fan-out asks for the same standing once for each surface."""
     global _latest
-    if _latest is None or _latest[:2] != (id(snapshot), id(published)) or _latest[2:4] != (now, locale):
-        _latest = (id(snapshot), id(published), now, locale, snapshot, _stand(snapshot, published, now, locale))
-    return _latest[5]
+    latest = _latest  # passes are drawn in threads: what another puts here meanwhile is another member's
+    if latest is None or latest[:2] != (id(snapshot), id(published)) or latest[2:4] != (now, locale):
+        latest = (id(snapshot), id(published), now, locale, snapshot, _stand(snapshot, published, now, locale))
+        _latest = latest
+    return latest[5]
 
 
 _latest: tuple[int, int, datetime, str, Snapshot, Standing] | None = None

@@ -1,7 +1,8 @@
 """`chorus demo --once`: the whole log as fast as it goes, with a thousand screens watching, and then the reckoning.
 
-Each watched member's first purchase is rung up before its screens open, because a receipt's screen needs a receipt; all
-others are rung up under their eyes. At the end every screen is compared with the ledger, and the journal is verified.
+Some of the watched members have the pass too, in a phone and at Google. Each watched member's first purchase is rung up
+before its screens open, because a receipt's screen needs a receipt; all others are rung up under their eyes. At the end
+every screen and every pass is compared with the ledger, and the journal is verified.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff.auth import Principal, Tokens
+from bff.console import say
 from bff.demo.log import Sale
 from bff.demo.till import Tills
+from bff.demo.wallets.rig import Rig
+from bff.demo.wallets.watch import WatchedPasses
 from bff.demo.watch import Screen
 from core import devices, read
 from core.clock import system_clock
 from core.devices import Device
+from core.snapshot import Snapshot
 from core.verify import Report, verify
 
 SURFACES = ("app", "web", "kiosk", "receipt", "wallet")
+WALLETS = 20
+"""Members with a pass in a phone and one at Google: at the replay's pace, within Google's twenty requests a second."""
 SETTLE_SECONDS = 15.0
 """How long after the last answer every screen may take to show the truth; what is missing then is a mismatch."""
 LOOK_AGAIN_SECONDS = 0.25
@@ -62,9 +69,18 @@ class OnceResult(msgspec.Struct):
 
 class Once:
     def __init__(
-        self, url: str, tokens: Tokens, database: AsyncEngine, sales: list[Sale], watched: int, progress: Progress
+        self,
+        url: str,
+        tokens: Tokens,
+        database: AsyncEngine,
+        sales: list[Sale],
+        watched: int,
+        rig: Rig,
+        progress: Progress,
     ) -> None:
         self._url = url
+        self._client = httpx.AsyncClient(base_url=url, timeout=30)
+        self._passes = WatchedPasses(rig, self._client, tokens, LIFETIME)
         self._tokens = tokens
         self._database = database
         self._sales = sales
@@ -82,6 +98,7 @@ class Once:
             firsts, rest = self._split()
             receipts: dict[str, str] = {}
             await self._each("first purchases", firsts, lambda sale: self._first(tills, sale, receipts))
+            await self._each("passes", [self._members[card][0] for card in receipts][:WALLETS], self._passes.open)
             async with asyncio.TaskGroup() as group:
                 tasks = await self._open_screens(receipts, group)
                 started = perf_counter()
@@ -90,6 +107,7 @@ class Once:
                 await self._settle()
                 for task in tasks:
                     task.cancel()
+        await self._client.aclose()
         report = await verify(self._database)
         return OnceResult(
             purchases=len(self._sales),
@@ -140,7 +158,7 @@ class Once:
 
     async def _open_screens(self, receipts: dict[str, str], group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         live = self._url.replace("http", "ws", 1) + "/live"
-        client = httpx.AsyncClient(base_url=self._url, timeout=30)
+        client = self._client
         kiosks = []
         for card, receipt in receipts.items():
             member, code = self._members[card]
@@ -166,12 +184,15 @@ class Once:
     async def _settle(self) -> None:
         """Give the last frames their time; ends as soon as every screen is right."""
         for _ in range(int(SETTLE_SECONDS / LOOK_AGAIN_SECONDS)):
-            if not await self._wrong():
+            if not await self._wrong() and not any(self._passes.wrong(await self._truth()).values()):
                 return
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
+    async def _truth(self) -> dict[int, Snapshot]:
+        return await read.snapshots(self._database, {screen.member for screen in self._screens})
+
     async def _wrong(self) -> list[Screen]:
-        truth = await read.snapshots(self._database, {screen.member for screen in self._screens})
+        truth = await self._truth()
         return [
             screen
             for screen in self._screens
@@ -183,16 +204,27 @@ class Once:
         results = {}
         for surface in SURFACES:
             screens = [screen for screen in self._screens if screen.surface == surface]
-            lags = sorted(lag for screen in screens for lag in screen.lags)
-            results[surface] = SurfaceResult(
-                screens=len(screens),
-                frames=sum(screen.frames for screen in screens),
-                p50_ms=_percentile(lags, 50),
-                p99_ms=_percentile(lags, 99),
-                max_ms=round(lags[-1], 2) if lags else 0.0,
-                mismatches=wrong[surface],
-            )
+            lags = [lag for screen in screens for lag in screen.lags]
+            frames = sum(screen.frames for screen in screens)
+            results[surface] = _result(len(screens), frames, lags, wrong[surface])
+        passes, wrong_passes = await self._passes.lags(self._database), self._passes.wrong(await self._truth())
+        for fault in self._passes.faults():
+            say(f"a phone: {fault}")
+        for channel, lags in passes.items():
+            results[channel] = _result(self._passes.count, len(lags), lags, wrong_passes[channel])
         return results
+
+
+def _result(screens: int, frames: int, lags: list[float], mismatches: int) -> SurfaceResult:
+    lags = sorted(lags)
+    return SurfaceResult(
+        screens=screens,
+        frames=frames,
+        p50_ms=_percentile(lags, 50),
+        p99_ms=_percentile(lags, 99),
+        max_ms=round(lags[-1], 2) if lags else 0.0,
+        mismatches=mismatches,
+    )
 
 
 async def _bind(client: httpx.AsyncClient, token: str, code: str) -> None:
@@ -202,13 +234,10 @@ async def _bind(client: httpx.AsyncClient, token: str, code: str) -> None:
 
 async def _keep_touching(client: httpx.AsyncClient, kiosks: list[str]) -> None:
     """A kiosk clears itself when nobody touches it; somebody stands at each of these."""
-    try:
-        while True:
-            await asyncio.sleep(TOUCH_SECONDS)
-            for token in kiosks:
-                await client.post("/kiosk/v1/session/touch", headers={"Authorization": f"Bearer {token}"})
-    finally:
-        await client.aclose()
+    while True:
+        await asyncio.sleep(TOUCH_SECONDS)
+        for token in kiosks:
+            await client.post("/kiosk/v1/session/touch", headers={"Authorization": f"Bearer {token}"})
 
 
 def _percentile(ordered: list[float], percent: int) -> float:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import msgspec
 import nats
 
@@ -27,6 +28,8 @@ from bff.demo.log import sales
 from bff.demo.once import Once, OnceResult
 from bff.demo.player import Player
 from bff.demo.till import TillError, Tills
+from bff.demo.wallets.desk import PassDesk, pass_file
+from bff.demo.wallets.rig import Rig
 from core.clock import system_clock
 from core.database import connect
 from core.embedded import Endpoints, find_running
@@ -46,10 +49,11 @@ def demonstrate(*, workers: int, port: int, keep: bool) -> int:
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
     with (
-        _server(folder, workers=workers, port=port, wall=True) as (settings, url),
+        Rig(folder.with_name("demo-wallets")) as rig,
+        _server(folder, rig, workers=workers, port=port, wall=True) as (settings, url),
         contextlib.suppress(KeyboardInterrupt),
     ):
-        asyncio.run(_replay(settings, url))
+        asyncio.run(_replay(settings, url, rig))
     return 0
 
 
@@ -58,9 +62,10 @@ def demonstrate_once(*, workers: int, watched: int, port: int, as_json: bool) ->
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="chorus-once-") as folder,
-        _server(Path(folder), workers=workers, port=port, wall=False) as (settings, url),
+        Rig(Path(folder) / "wallets") as rig,
+        _server(Path(folder) / "data", rig, workers=workers, port=port, wall=False) as (settings, url),
     ):
-        result = asyncio.run(_once(settings, url, workers, watched))
+        result = asyncio.run(_once(settings, url, rig, workers, watched))
     if as_json:
         print(msgspec.json.encode(result).decode())
     else:
@@ -68,13 +73,17 @@ def demonstrate_once(*, workers: int, watched: int, port: int, as_json: bool) ->
     return 0 if result.good else 1
 
 
-async def _replay(settings: Settings, url: str) -> None:
+async def _replay(settings: Settings, url: str, rig: Rig) -> None:
     tokens = Tokens(settings.secret, system_clock)
     log = sales(parse(default_document()).tzinfo, system_clock())
     endpoints = _endpoints(settings)
     client = await nats.connect(endpoints.nats_url, max_reconnect_attempts=-1, **_without_limit(endpoints))
     try:
-        async with Tills(url, tokens) as tills:
+        async with (
+            Tills(url, tokens) as tills,
+            httpx.AsyncClient(base_url=url, timeout=30) as app,
+            PassDesk(rig, client, lambda member: pass_file(app, tokens, member)),
+        ):
             with Progress("purchases") as progress:
                 player = Player(tills, log, client, progress.to)
                 await player.enrol(lambda done, total: progress.step("members", done, total))
@@ -95,13 +104,13 @@ def _without_limit(endpoints: Endpoints) -> dict[str, object]:
     return options
 
 
-async def _once(settings: Settings, url: str, workers: int, watched: int) -> OnceResult:
+async def _once(settings: Settings, url: str, rig: Rig, workers: int, watched: int) -> OnceResult:
     database = connect(_endpoints(settings).database_url, pool_size=4, whole_tables=True)
     try:
         with Progress("once") as progress:
             log = sales(parse(default_document()).tzinfo, system_clock())
             tokens = Tokens(settings.secret, system_clock)
-            return await Once(url, tokens, database, log, watched, progress.step).run(workers)
+            return await Once(url, tokens, database, log, watched, rig, progress.step).run(workers)
     finally:
         await database.dispose()
 
@@ -114,10 +123,10 @@ def _endpoints(settings: Settings) -> Endpoints:
 
 
 @contextlib.contextmanager
-def _server(folder: Path, *, workers: int, port: int, wall: bool) -> Iterator[tuple[Settings, str]]:
+def _server(folder: Path, rig: Rig, *, workers: int, port: int, wall: bool) -> Iterator[tuple[Settings, str]]:
     """`chorus serve` on a folder of its own; yields its settings and address."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("CHORUS_")}
-    environ |= {"CHORUS_DATA_DIR": str(folder), "CHORUS_PORT": str(port)}
+    environ |= {"CHORUS_DATA_DIR": str(folder), "CHORUS_PORT": str(port), **rig.settings()}
     if wall:
         environ["CHORUS_DEMO"] = "1"
     settings = Settings.from_env(environ)

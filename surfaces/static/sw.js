@@ -8,6 +8,7 @@
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const HOME = "/card";
+const ICON = "/passes/icon.png";
 
 /** For a push that cannot be read; here, as a worker has no page to take its words from. */
 const PLAIN = {
@@ -62,7 +63,7 @@ function ownAddress(url) {
 
 /** A second delivery of one tag takes the place of the first without a sound. @param {ReturnType<typeof read>} told */
 async function show({ title, body, tag, lang, url }) {
-  const options = { body, tag, renotify: false, lang, icon: await mark(), data: { url } };
+  const options = { body, tag, renotify: false, lang, icon: ICON, data: { url } };
   await worker.registration.showNotification(title, options);
 }
 
@@ -78,6 +79,7 @@ async function open(url) {
  * @param {PushSubscriptionChangeEvent} event
  */
 async function renew({ oldSubscription, newSubscription }) {
+  if (Notification.permission !== "granted") return;
   const { pushManager } = worker.registration;
   const subscription =
     newSubscription ?? (oldSubscription && (await pushManager.subscribe(oldSubscription.options)));
@@ -88,25 +90,4 @@ async function renew({ oldSubscription, newSubscription }) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ channel: "webpush", app: "web", token: endpoint, keys }),
   });
-}
-
-/** The mark as a picture: a notification draws no SVG, and the addresses under /static change with every release. */
-async function mark() {
-  try {
-    const canvas = new OffscreenCanvas(192, 192);
-    const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    pen.scale(8, 8);
-    for (const [colour, path] of [
-      ["#052430", "M0 12a12 12 0 0 1 24 0 12 12 0 0 1-24 0Z"],
-      ["#e8501f", "M1.2 15.4c2.3-1.9 4.4-1.9 6.6 0s4.4 1.9 6.5 0 4.3-1.9 8.5 0A12 12 0 0 1 1.2 15.4Z"],
-      ["#f4f8f9", "M10 9a2 2 0 0 1 4 0 2 2 0 0 1-4 0Z"],
-    ]) {
-      pen.fillStyle = colour;
-      pen.fill(new Path2D(path));
-    }
-    const picture = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
-    return `data:image/png;base64,${btoa(String.fromCharCode(...picture))}`;
-  } catch {
-    return undefined;
-  }
 }

@@ -7,12 +7,16 @@ ASGI application, the same WebSocket implementation, on real sockets.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import itertools
+import shutil
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ from core import devices
 from core.clock import rfc3339
 from core.devices import Device
 from core.embedded import Endpoints
+from core.providers import Providers
 from core.settings import Settings
 from push.session import MAX_CLIENT_FRAME
 from tests.conftest import SettableClock
@@ -193,19 +198,22 @@ async def opened(
     demo: bool = False,
     metrics_dir: Path | None = None,
     public_url: str = "",
+    providers: Providers | None = None,
 ) -> AsyncIterator[House]:
     """A house on `database`. `roles` without "serve" has neither the repair lane nor its tick: what is shown then came
-    by the direct lane or the bus. `public_url`: for one of several that stand behind the same name."""
+    by the direct lane or the bus. `public_url`: for one of several that stand behind the same name. `providers`: the outside
+    it speaks to; nothing where there are none."""
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     settings = Settings(
-        data_dir=Path("/nonexistent"),
+        data_dir=_keys(),
         secret="s" * 32,
         database_url=database.url,
         nats_url=endpoints.nats_url,
         nats_token=endpoints.nats_token,
         port=port,
         public_url=public_url or f"http://127.0.0.1:{port}",
+        providers=providers or Providers(),
     )
     with listener:
         async with (
@@ -214,6 +222,14 @@ async def opened(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http,
         ):
             yield House(services, f"http://127.0.0.1:{port}", http, clock, database)
+
+
+@cache
+def _keys() -> Path:
+    """Where all houses of a run keep the keys that are made on first use; gone when the run ends."""
+    folder = Path(tempfile.mkdtemp(prefix="chorus-keys-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 class _Server(uvicorn.Server):

@@ -124,7 +124,8 @@ ROUTES = {
     "POST /pos/v1/members/{member}/holds/{hold}/void",
     "POST /staff/v1/members/{member}/adjustments",
     *(f"{method} /{surface}/v1/{path}" for surface in ("app", "web") for method, path in (
-        ("GET", "me"), ("GET", "activity"), ("POST", "holds"), ("POST", "holds/{hold}/void"))),
+        ("GET", "me"), ("GET", "activity"), ("POST", "holds"), ("POST", "holds/{hold}/void"), ("POST", "devices"),
+        ("GET", "devices"), ("DELETE", "devices/{id}"), ("GET", "passes/apple"), ("GET", "passes/google"))),
     "GET /wallet/v1/me",
     "GET /kiosk/v1/me",
     "POST /kiosk/v1/session",

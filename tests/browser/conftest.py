@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import date as DateOf
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import nats
@@ -36,8 +38,11 @@ from bff.demo.control import Control, ReplayRemote, Status
 from bff.demo.log import Sale, sales
 from bff.demo.player import Player
 from bff.demo.till import Tills
+from bff.demo.wallets.desk import PassDesk, pass_file
+from bff.demo.wallets.rig import Rig
 from core.embedded import Endpoints
 from core.programme.validation import default_document, parse
+from core.providers import Providers
 from push.bus import nats_options
 from tests.bff.house import House, Shopper, opened, until
 from tests.browser.chromium import ARGUMENTS, executable
@@ -180,13 +185,26 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-async def house(endpoints: Endpoints, template: str) -> AsyncIterator[House]:
-    """A demo's whole process; tests share it and make their own members."""
+def rig() -> Iterator[Rig]:
+    """The demo's push host, wallet server and phones."""
+    with TemporaryDirectory(prefix="chorus-wallets-") as folder, Rig(Path(folder)) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="package")
+async def house(endpoints: Endpoints, template: str, rig: Rig) -> AsyncIterator[House]:
+    """A demo's whole process; tests share it and make their own members, each of whom has a phone with the pass once the
+    wall shows it."""
+    roles = frozenset({"serve", "work"})
+    providers = Providers.from_env(rig.settings())
+    client = await nats.connect(endpoints.nats_url, **nats_options(endpoints.nats_token))
     async with (
         copy_of(endpoints, template) as database,
-        opened(database, endpoints, RunningClock(), roles=frozenset({"serve", "work"}), demo=True) as house,
+        opened(database, endpoints, RunningClock(), roles=roles, demo=True, providers=providers) as house,
+        PassDesk(rig, client, lambda member: pass_file(house.http, house.services.tokens, member)),
     ):
         yield house
+    await client.close()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ async def shows(page: Page, points: int, version: int) -> None:
     """All five faces show this balance, at this version."""
     for face in FACES:
         article = page.locator(f"[data-live={face}]")
-        await expect(article.locator('[data-number$="balance.points"]').first).to_have_text(formats.number(points))
+        balance = "[data-bind='header.0.value']" if face == "pass" else '[data-number$="balance.points"]'
+        await expect(article.locator(balance).first).to_have_text(formats.number(points))
         await expect(article.locator("[data-version]")).to_have_text(f"v{formats.number(version)}")
     await expect(page.locator("[data-newest]")).to_have_text(formats.number(version))
     await expect(page.locator("[data-sync]")).to_have_text("5/ 5")

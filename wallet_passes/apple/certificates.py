@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from core.providers import Providers
-from core.settings import OperatorError
+from core.settings import OperatorError, make_data_dir
 
 WARN_BEFORE = timedelta(days=30)
 DEVELOPMENT_TYPE = "pass.dev.chorus.loyalty"
@@ -52,10 +52,6 @@ class Signer:
         """When the first of the two certificates is no longer good."""
         return min(self.certificate.not_valid_after_utc, self.intermediate.not_valid_after_utc)
 
-    @property
-    def fingerprint(self) -> str:
-        return self.certificate.fingerprint(hashes.SHA256()).hex()
-
     def sign(self, manifest: bytes) -> bytes:
         """The detached signature of a manifest, DER."""
         return (
@@ -72,31 +68,39 @@ def load_signer(providers: Providers, data_dir: Path, now: datetime) -> Signer:
     if providers.apple_pass_certificate:
         return _from_files(providers)
     folder = data_dir / "apple-development"
-    if not folder.is_dir():
-        _make_development(folder, now)
-    return Signer(
-        certificate=x509.load_pem_x509_certificate((folder / "pass.pem").read_bytes()),
-        intermediate=x509.load_pem_x509_certificate((folder / "intermediate.pem").read_bytes()),
-        key=_rsa(serialization.load_pem_private_key((folder / "pass.key").read_bytes(), None), "pass.key"),
-        development=True,
-    )
+    try:
+        if not folder.is_dir():
+            _make_development(folder, now)
+        return Signer(
+            certificate=x509.load_pem_x509_certificate((folder / "pass.pem").read_bytes()),
+            intermediate=x509.load_pem_x509_certificate((folder / "intermediate.pem").read_bytes()),
+            key=_rsa(serialization.load_pem_private_key((folder / "pass.key").read_bytes(), None), "CHORUS_DATA_DIR"),
+            development=True,
+        )
+    except (OSError, ValueError) as error:
+        raise OperatorError(
+            f"cannot keep a development certificate in {folder} ({_reason(error)}): set CHORUS_DATA_DIR to a folder this"
+            " user may write, and remove that one if it is there"
+        ) from None
 
 
 def _from_files(providers: Providers) -> Signer:
     path = Path(providers.apple_pass_certificate)
+    whose = "CHORUS_APPLE_PASS_KEY" if providers.apple_pass_key else "CHORUS_APPLE_PASS_CERTIFICATE"
     password = providers.apple_pass_password.encode() or None
     try:
         certificate, key, others = _opened(path, Path(providers.apple_pass_key or path), password)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, OSError) as error:
         raise OperatorError(
-            f"CHORUS_APPLE_PASS_CERTIFICATE: {path} cannot be opened ({error}): give a .p12 or PEM file with its key,"
-            " and CHORUS_APPLE_PASS_PASSWORD where it has one"
+            f"CHORUS_APPLE_PASS_CERTIFICATE: {path} cannot be opened ({_reason(error)}): give a .p12 or PEM file with its"
+            " key, and CHORUS_APPLE_PASS_PASSWORD where it has one"
         ) from None
     if providers.apple_wwdr:
         others = [_certificate(Path(providers.apple_wwdr))]
-    signer = Signer(certificate, _issuer(certificate, others), _rsa(key, path.name), development=False)
-    if key.public_key() != certificate.public_key():
-        raise OperatorError(f"CHORUS_APPLE_PASS_KEY is not the key of the certificate in {path}")
+    rsa_key = _rsa(key, whose)
+    if rsa_key.public_key() != certificate.public_key():
+        raise OperatorError(f"{whose} has not the key of the certificate in {path}")
+    signer = Signer(certificate, _issuer(certificate, others), rsa_key, development=False)
     if not signer.pass_type.startswith("pass.") or not signer.team:
         raise OperatorError(f"CHORUS_APPLE_PASS_CERTIFICATE: {path} is no Pass Type ID certificate (no UID, or no OU)")
     return signer
@@ -104,16 +108,15 @@ def _from_files(providers: Providers) -> Signer:
 
 def _opened(
     path: Path, key_path: Path, password: bytes | None
-) -> tuple[x509.Certificate, rsa.RSAPrivateKey, list[x509.Certificate]]:
+) -> tuple[x509.Certificate, object, list[x509.Certificate]]:
     data = path.read_bytes()
     if b"-----BEGIN" in data:
         first, *others = x509.load_pem_x509_certificates(data)
-        key = serialization.load_pem_private_key(key_path.read_bytes(), password)
-        return first, _rsa(key, key_path.name), others
+        return first, serialization.load_pem_private_key(key_path.read_bytes(), password), others
     found, certificate, more = pkcs12.load_key_and_certificates(data, password)
     if found is None or certificate is None:
         raise ValueError("it holds no certificate with a key")
-    return certificate, _rsa(found, path.name), list(more)
+    return certificate, found, list(more)
 
 
 def _issuer(certificate: x509.Certificate, others: list[x509.Certificate]) -> x509.Certificate:
@@ -129,18 +132,22 @@ def _issuer(certificate: x509.Certificate, others: list[x509.Certificate]) -> x5
 
 
 def _certificate(path: Path) -> x509.Certificate:
-    data = path.read_bytes()
     try:
+        data = path.read_bytes()
         pem = b"-----BEGIN" in data
         return x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data)
-    except ValueError as error:
-        raise OperatorError(f"CHORUS_APPLE_WWDR: {path} is no certificate ({error})") from None
+    except (ValueError, OSError) as error:
+        raise OperatorError(f"CHORUS_APPLE_WWDR: {path} is no certificate ({_reason(error)})") from None
 
 
-def _rsa(key: object, name: str) -> rsa.RSAPrivateKey:
+def _rsa(key: object, variable: str) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise OperatorError(f"the key in {name} is not an RSA key, as a pass needs")
+        raise OperatorError(f"{variable} has a key that is not an RSA key, as a pass needs")
     return key
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _name(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str:
@@ -159,7 +166,7 @@ def _make_development(folder: Path, now: datetime) -> None:
     certificate = _signed(name, intermediate_name, key, intermediate_key, now, ca=False)
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_data_dir(folder.parent)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     for file, content in {
         "root.pem": root.public_bytes(pem),

@@ -21,7 +21,7 @@ from surfaces import wallet
 from surfaces.views import LOCALES, Finish, Locale
 from wallet_passes.apple.bundle import Entry, Template, bundle, manifest, stored, template
 from wallet_passes.apple.certificates import Signer
-from wallet_passes.apple.pass_json import Identity, pass_json, strings
+from wallet_passes.apple.pass_json import Identity, pass_json, worded
 from wallet_passes.images import apple_images, look
 
 KEPT = 2048
@@ -78,12 +78,12 @@ class PassFactory:
     ) -> tuple[Template, tuple[Entry, ...]]:
         views = {locale: wallet.view(snapshot, published, now, locale) for locale in LOCALES}
         own = _locale(snapshot.profile.locale)
-        shown = views[own]
+        shown, tables = worded(views, own)
         shared = _template(shown.finish, shown.background, shown.foreground)
         identity = Identity(self.signer.pass_type, self.signer.team, self._service, token)
         texts = [
             stored("pass.json", pass_json(shown, identity, snapshot.version)),
-            *(stored(f"{name}.lproj/pass.strings", table) for name, table in strings(views, own)),
+            *(stored(f"{name}.lproj/pass.strings", table) for name, table in tables),
         ]
         listed = manifest(shared, tuple(texts))
         signature = self.signer.sign(listed)

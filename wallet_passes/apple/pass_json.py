@@ -10,7 +10,7 @@ two changed fields says merely that the pass changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,8 @@ WEB_SERVICE = "/apple"
 """Where the web service lies under the public address; Apple's own paths (`/v1/...`) follow it."""
 _STYLE = {"header": "headerFields", "primary": "primaryFields", "secondary": "secondaryFields"}
 _STYLE |= {"auxiliary": "auxiliaryFields", "back": "backFields"}
+_MARK = "\u200b"
+"""Zero-width space."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -65,26 +67,54 @@ def pass_json(view: WalletView, identity: Identity, version: int) -> bytes:
     return _ENCODER.encode(document)
 
 
-def strings(views: Mapping[Locale, WalletView], own: Locale) -> Iterator[tuple[Locale, bytes]]:
-    """(language, content of its `pass.strings`), in order. The member's own table has one line: that it is there tells a
-    phone in that language not to take another."""
+def worded(views: Mapping[Locale, WalletView], own: Locale) -> tuple[WalletView, list[tuple[Locale, bytes]]]:
+    """The member's own view as `pass.json` is to word it, and (language, content of its `pass.strings`), in order.
+
+    The member's own table has one line: that it is there tells a phone in that language not to take another.
+    """
     source = views[own]
-    yield own, _line(source.description, source.description).encode()
-    for locale, view in views.items():
-        if locale != own:
-            yield locale, _table(source, view)
+    others = [locale for locale in views if locale != own]
+    rows = list(zip(_texts(source), *(_texts(views[locale]) for locale in others), strict=True))
+    texts = _told_apart(rows)
+    tables = [(own, _line(source.description, source.description).encode())]
+    for number, locale in enumerate(others, start=1):
+        pairs = {text: row[number] for text, row in zip(texts, rows, strict=True) if text != row[number]}
+        tables.append((locale, "".join([_line(text, its) for text, its in pairs.items()]).encode()))
+    return _with_texts(source, texts), tables
 
 
-def _table(source: WalletView, other: WalletView) -> bytes:
-    pairs = {source.description: other.description, source.brand: other.brand}
+def _texts(view: WalletView) -> Iterator[str]:
+    """Every text of a view that has a language; all languages have the same fields in the same order."""
+    yield from (view.description, view.brand)
     for part in _STYLE:
-        theirs = {field.key: field for field in getattr(other, part)}
-        for field in getattr(source, part):
-            its = theirs[field.key]
-            pairs[field.label], pairs[field.value] = its.label, its.value
-            if field.change_message:
-                pairs[field.change_message] = its.change_message
-    return "".join([_line(text, its) for text, its in pairs.items() if text != its]).encode()
+        for field in getattr(view, part):
+            yield from (field.label, field.value, field.change_message)
+
+
+def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The source texts, in their order. One that stands for two things (a member who is called "Points") has a mark that
+    nobody sees, for a table knows a text by its wording alone."""
+    meanings: dict[str, tuple[str, ...]] = {}
+    texts = []
+    for row in rows:
+        text = row[0]
+        while meanings.setdefault(text, row[1:]) != row[1:]:
+            text += _MARK
+        texts.append(text)
+    return texts
+
+
+def _with_texts(view: WalletView, texts: Sequence[str]) -> WalletView:
+    left = iter(texts)
+    description, brand = next(left), next(left)
+    parts = {
+        part: tuple(
+            PassField(key=field.key, label=next(left), value=next(left), change_message=next(left))
+            for field in getattr(view, part)
+        )
+        for part in _STYLE
+    }
+    return msgspec.structs.replace(view, description=description, brand=brand, **parts)
 
 
 @lru_cache(maxsize=8192)
@@ -94,7 +124,8 @@ def _line(text: str, its: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    """A line end stands as it is: one reader compares a text with the bytes between the quotes."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _field(field: PassField) -> dict[str, str]:

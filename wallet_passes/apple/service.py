@@ -75,15 +75,15 @@ class AppleService:
     async def register(self, device: str, pass_type: str, serial: str, token: str | None, push_token: str) -> bool:
         """Whether the registration is new; a known one gets the new push token. Raises `Unauthenticated`,
         `InvalidInput`, `TooMany`."""
-        member, row = await self._open(pass_type, serial, token)
+        member, _ = await self._open(pass_type, serial, token)
         _checked("deviceLibraryIdentifier", device, _DEVICE)
         _checked("pushToken", push_token, _PUSH_TOKEN)
         if not self._registering.take(member):
             raise TooMany("too many registrations of this pass; come back in a minute")
         now = self._clock()
         async with transaction(self._database) as connection:
-            id, new = await store.register(connection, device, pass_type, member, push_token, now)
-            if new and row.tag > row.given_tag:
+            id, new, behind = await store.register(connection, device, pass_type, member, push_token, now)
+            if behind:
                 await self._tell_again(connection, member, id, now)
         return new
 
@@ -104,9 +104,10 @@ class AppleService:
         return [str(member) for member, _ in found], f"{self._epoch()}-{max(tag for _, tag in found)}"
 
     async def fetch(self, pass_type: str, serial: str, token: str | None, since: datetime | None) -> Given | None:
-        """The pass as it is now; None where it has not changed after `since`. Raises `Unauthenticated`, `Unavailable`."""
+        """The pass as it is now; None where `since` is the very date it was given with. Raises `Unauthenticated`,
+        `Unavailable`."""
         member, row = await self._open(pass_type, serial, token)
-        if since is not None and since >= row.modified_at:
+        if since == row.modified_at:  # a later one is of a lineage that was given up, or of nobody
             return None
         return await self._give(member, row)
 
@@ -144,7 +145,7 @@ class AppleService:
         return found
 
     async def _tell_again(self, connection: Driver, member: int, registration: int, now: datetime) -> None:
-        """It changed between the download and the registration, when there was nobody to tell."""
+        """The device may hold an older pass than this."""
         await store.mark_again(connection, member, now)
         planned = Planned(await deliveries.own_fact(connection), member, 0, "changed", CHANNEL, registration)
         await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, now)

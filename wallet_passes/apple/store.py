@@ -23,7 +23,6 @@ KEPT_LOGS = 1000
 class PassRow(NamedTuple):
     token: str
     tag: int
-    given_tag: int
     modified_at: datetime
 
 
@@ -49,7 +48,8 @@ async def make(connection: Driver, member: int, token: str, version: int, progra
 
 
 async def given(connection: Driver, member: int, tag: int, valid_until: datetime | None) -> None:
-    """The pass as of `tag` was given out, and shows the truth until `valid_until`."""
+    """The pass as of `tag` was given out, and shows the truth until `valid_until`. One that changed meanwhile will be
+    fetched again, and says it then."""
     await connection.execute(_GIVEN, member, tag, valid_until)
 
 
@@ -92,13 +92,19 @@ async def behind(connection: Driver, after: int, limit: int) -> tuple[list[tuple
 
 async def register(
     connection: Driver, device: str, pass_type: str, member: int, token: str, now: datetime
-) -> tuple[int, bool]:
-    """The registration's id, and whether it is new. A known one gets the new push token."""
-    id, new = (await connection.fetch(_REGISTER, device, pass_type, member, token, now))[0]
+) -> tuple[int, bool, bool]:
+    """The registration's id, whether it is new, and whether its device may hold an older pass without knowing: one that
+    is new may have had its copy from a while ago, or from another device; and a push to a token that was replaced may
+    have been lost."""
+    id, new, moved = (await connection.fetch(_REGISTER, device, pass_type, member, token, now))[0]
+    if not moved:
+        return id, new, False
+    # Whoever is marking has looked for devices already, or will see this one: none slips between.
+    await connection.execute(_HOLD_TAG)
     if new:
         await connection.execute(_BOUND_MEMBER, member, MAX_DEVICES)
         await connection.execute(_BOUND_DEVICE, device, pass_type, MAX_PASSES)
-    return id, new
+    return id, new, bool(await connection.fetchval(_EVER_CHANGED, member))
 
 
 async def unregister(connection: Driver, device: str, pass_type: str, member: int) -> None:
@@ -120,9 +126,10 @@ async def devices(connection: Driver, ids: Collection[int]) -> dict[int, PassDev
     return {row[0]: PassDevice(*row) for row in await connection.fetch(_BY_ID, list(ids))}
 
 
-async def forget(connection: Driver, id: int, since: datetime | None) -> None:
-    """A push token is dead; with `since`, only if the device was not heard of after that."""
-    await connection.execute(_FORGET, id, since)
+async def forget(connection: Driver, id: int, token: str | None, since: datetime | None) -> None:
+    """A push token is dead: `token`, unless the device has another by now; with `since`, only if the device was not heard
+    of after that."""
+    await connection.execute(_FORGET, id, token, since)
 
 
 async def log(connection: Driver, messages: Sequence[str], now: datetime) -> None:
@@ -138,14 +145,16 @@ async def _next_tag(connection: Driver) -> int:
     return int(await connection.fetchval("UPDATE wallet_tag SET tag = tag + 1 RETURNING tag"))
 
 
-_FIND = "SELECT token, tag, given_tag, modified_at FROM wallet_pass WHERE member_id = $1"
+_FIND = "SELECT token, tag, modified_at FROM wallet_pass WHERE member_id = $1"
 
 _MAKE = """INSERT INTO wallet_pass (member_id, token, tag, given_tag, modified_at, version, programme, created_at)
        SELECT $1, $2, tag, tag, date_trunc('second', CAST($5 AS timestamptz)), $3, $4, $5 FROM wallet_tag
        ON CONFLICT DO NOTHING"""
 
-_GIVEN = """UPDATE wallet_pass SET given_tag = greatest(given_tag, $2), valid_until = $3
-        WHERE member_id = $1 AND (given_tag < $2 OR valid_until IS DISTINCT FROM $3)"""
+_GIVEN = """UPDATE wallet_pass SET valid_until = $3
+        WHERE member_id = $1 AND tag = $2 AND valid_until IS DISTINCT FROM $3"""
+
+_EVER_CHANGED = "SELECT tag > given_tag FROM wallet_pass WHERE member_id = $1"
 
 _HAVE_PASSES = "SELECT member_id FROM wallet_pass WHERE member_id = ANY(CAST($1 AS bigint[]))"
 
@@ -176,11 +185,14 @@ _OUTDATED = """(SELECT member_id FROM wallet_pass WHERE programme < $1 ORDER BY 
 _BEHIND = """SELECT p.member_id, m.version, p.version FROM wallet_pass p JOIN member m ON m.id = p.member_id
         WHERE p.member_id > $1 ORDER BY p.member_id LIMIT $2"""
 
-_REGISTER = """INSERT INTO pass_device (device, pass_type, member_id, token, registered_at, refreshed_at)
+_HOLD_TAG = "SELECT tag FROM wallet_tag FOR UPDATE"
+
+_REGISTER = """WITH known AS (SELECT token FROM pass_device WHERE device = $1 AND pass_type = $2 AND member_id = $3)
+       INSERT INTO pass_device (device, pass_type, member_id, token, registered_at, refreshed_at)
        VALUES ($1, $2, $3, $4, $5, $5)
        ON CONFLICT (device, pass_type, member_id) DO UPDATE SET token = excluded.token,
            refreshed_at = greatest(pass_device.refreshed_at, excluded.refreshed_at)
-    RETURNING id, xmax = 0"""
+    RETURNING id, xmax = 0, (SELECT token FROM known) IS DISTINCT FROM $4"""
 
 _BOUND_MEMBER = """DELETE FROM pass_device
         WHERE id IN (SELECT id FROM pass_device WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC OFFSET $2)"""
@@ -198,7 +210,9 @@ _DEVICES = "SELECT member_id, id FROM pass_device WHERE member_id = ANY(CAST($1 
 
 _BY_ID = "SELECT id, token, pass_type FROM pass_device WHERE id = ANY(CAST($1 AS bigint[]))"
 
-_FORGET = "DELETE FROM pass_device WHERE id = $1 AND (CAST($2 AS timestamptz) IS NULL OR refreshed_at <= $2)"
+_FORGET = """DELETE FROM pass_device
+        WHERE id = $1 AND (CAST($2 AS text) IS NULL OR token = $2)
+          AND (CAST($3 AS timestamptz) IS NULL OR refreshed_at <= $3)"""
 
 _LOG = """WITH new AS (INSERT INTO pass_log (logged_at, message)
                      SELECT $2, message FROM unnest(CAST($1 AS text[])) AS given (message) RETURNING id)

@@ -74,6 +74,7 @@ class AppleCarrier:
 
     def __init__(self, database: AsyncEngine, waker: Waker) -> None:
         self._database, self._waker = database, waker
+        self._dead: dict[UUID, str] = {}
 
     async def prepare(self, batch: Sequence[Delivery]) -> Mapping[int, Any]:
         async with connected(self._database) as connection:
@@ -85,11 +86,15 @@ class AppleCarrier:
         }
 
     async def send(self, message: Wake) -> Outcome:
-        return await self._waker.wake(message)
+        outcome = await self._waker.wake(message)
+        if isinstance(outcome, TokenDead):
+            self._dead[message.reference] = message.token
+        return outcome
 
     async def forget(self, delivery: Delivery, dead: TokenDead) -> None:
+        token = self._dead.pop(delivery.reference, None)
         async with connected(self._database) as connection:
-            await store.forget(connection, delivery.target, dead.since)
+            await store.forget(connection, delivery.target, token, dead.since)
 
     async def close(self) -> None:
         await self._waker.close()

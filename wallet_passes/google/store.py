@@ -25,9 +25,9 @@ async def sent(
     await connection.execute(_SENT, member, version, programme, valid_until, now)
 
 
-async def members(connection: Driver, wanted: Collection[int]) -> set[int]:
-    """Those of `wanted` whose pass is in somebody's wallet, or may be."""
-    return {member for (member,) in await connection.fetch(_MEMBERS, list(wanted))}
+async def members(connection: Driver, wanted: Collection[int]) -> dict[int, int]:
+    """Those of `wanted` whose pass is in somebody's wallet, or may be, with the version Google has."""
+    return {int(member): int(version) for member, version in await connection.fetch(_MEMBERS, list(wanted))}
 
 
 async def spend(connection: Driver, member: int, now: datetime) -> bool:
@@ -76,7 +76,9 @@ _SENT = """UPDATE google_pass SET version = greatest(version, $2), programme = g
               valid_until = $4, updated_at = $5
         WHERE member_id = $1"""
 
-_MEMBERS = "SELECT member_id FROM google_pass WHERE member_id = ANY(CAST($1 AS bigint[])) AND state <> 'removed'"
+_MEMBERS = (
+    "SELECT member_id, version FROM google_pass WHERE member_id = ANY(CAST($1 AS bigint[])) AND state <> 'removed'"
+)
 
 _SPEND = """UPDATE google_pass
           SET notified = array_append(ARRAY(SELECT at FROM unnest(notified) AS past (at) WHERE at > $2), $4)

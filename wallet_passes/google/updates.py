@@ -64,11 +64,11 @@ class GoogleCarrier:
 
     async def prepare(self, batch: Sequence[Delivery]) -> Mapping[int, Any]:
         async with connected(self._database) as connection:
-            kept = await store.members(connection, {one.target for one in batch})
-        snapshots = await read.snapshots(self._database, kept)
+            known = await store.members(connection, {one.target for one in batch})
+        snapshots = await read.snapshots(self._database, known)
         programme = self._book.current.programme
         return {
-            one.id: Update(snapshot, worth_telling(snapshot, one, programme))
+            one.id: Update(snapshot, worth_telling(snapshot, known[one.target], programme))
             for one in batch
             if (snapshot := snapshots.get(one.target))
         }
@@ -95,16 +95,15 @@ class GoogleCarrier:
         """The client is also the save link's; who made it closes it."""
 
 
-def worth_telling(snapshot: Snapshot, delivery: Delivery, programme: Programme) -> bool:
-    """Whether a notification may be spent on what this delivery was planned for, or on anything it takes along."""
-    told = [change for change in snapshot.recent if change.version >= delivery.version > 0]
-    if any(change.kind in NOTIFIED for change in told):
+def worth_telling(snapshot: Snapshot, sent: int, programme: Programme) -> bool:
+    """Whether a notification may be spent on what happened after version `sent`, the one that Google has. What a delivery
+    was planned for does not matter: another may have taken it along."""
+    news = [change for change in snapshot.recent if change.version > sent]
+    if any(change.kind in NOTIFIED for change in news):
         return True
     ranks = {tier.key: rank for rank, tier in enumerate(programme.tiers)}
-    before = next((change for change in snapshot.recent if 0 < change.version < delivery.version), None)
-    if before is None or not told:
-        return False
-    return ranks.get(told[0].tier, 0) > ranks.get(before.tier, 0)
+    before = next((change for change in snapshot.recent if change.version <= sent), None)
+    return bool(news and before) and ranks.get(news[0].tier, 0) > ranks.get(before.tier if before else "", 0)
 
 
 class GoogleRefresher:

@@ -305,7 +305,7 @@ function lag(at, offset, frame) {
  * When the next paint is through: the second animation frame starts after the first one's paint. Null when none comes.
  * @returns {Promise<number | null>}
  */
-function afterPaint() {
+export function afterPaint() {
   return new Promise((resolve) => {
     const giveUp = setTimeout(resolve, PAINT_WITHIN_MS, null);
     requestAnimationFrame(() =>

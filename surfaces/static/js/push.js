@@ -146,13 +146,15 @@ async function subscribe(key) {
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
 }
 
-/** @param {PushSubscription} subscription @returns {Promise<{id: string}>} */
+/**
+ * From now on this browser is told, in the page's language.
+ * @param {PushSubscription} subscription @returns {Promise<{id: string}>}
+ */
 function register(subscription) {
   const { endpoint, keys } = subscription.toJSON();
-  return request({
-    path: "/web/v1/devices",
-    body: { channel: "webpush", app: "web", token: endpoint, keys },
-  });
+  const locale = document.documentElement.lang;
+  const body = { channel: "webpush", app: "web", token: endpoint, keys, locale };
+  return request({ path: "/web/v1/devices", body });
 }
 
 /** @param {string | null} device */

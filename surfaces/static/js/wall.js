@@ -1,6 +1,6 @@
 /**
- * The wall: five faces of one member, each with a socket of its own. It draws nothing itself; it measures each face, and moves
- * the receipt on to the newest purchase.
+ * The wall: five faces of one member, each live by itself: four with a socket of their own, the wallet through a phone that
+ * holds the pass. It draws nothing itself; it measures each face, and moves the receipt on to the newest purchase.
  */
 
 import { redeeming, request } from "./actions.js";
@@ -15,11 +15,12 @@ import { say } from "./say.js";
 import { toast } from "./toast.js";
 import { eventPanel } from "./wall-event.js";
 import { lagPlot } from "./wall-lag.js";
+import { passFace } from "./wall-pass.js";
 import { replayBar } from "./wall-replay.js";
 
 const tools = start();
 const { config, words, format } = tools;
-const MEMBER_FACES = /** @type {const} */ (["phone", "web", "kiosk", "receipt", "pass"]);
+const LIVE_FACES = /** @type {const} */ (["phone", "web", "kiosk", "receipt"]);
 /** The old receipt shows its own lag for the sale before the new one takes its place. */
 const RECEIPT_STAYS_MS = 900;
 const RECEIPT_WAITS_MS = 3_000;
@@ -60,6 +61,22 @@ function connectFace(id, have = config.have) {
     onStatus: (status) => changed(id, article, status),
   });
   if (id === "kiosk") kiosk.useClock(entry.face.live.serverNow);
+}
+
+/** The wallet's face has no socket: a phone holds its pass. */
+function connectPass() {
+  const article = /** @type {HTMLElement} */ (document.querySelector('[data-live="pass"]'));
+  const entry = /** @type {Entry} */ ({ version: config.faces.pass.version, state: "connecting", lag: null, face: null });
+  faces.set("pass", entry);
+  entry.face = passFace(faceRoot("pass"), {
+    tools,
+    token: config.faces.pass.token,
+    version: entry.version,
+    told: /** @type {Element} */ (article.querySelector("[data-told]")),
+    serverNow: () => faces.get("web")?.face.live.serverNow() ?? Date.now(),
+    onState: (frame, info) => arrived("pass", article, frame, info),
+    onStatus: (status) => changed("pass", article, status),
+  });
 }
 
 /** @param {string} id @param {HTMLElement} article @param {any} frame @param {any} info */
@@ -200,4 +217,5 @@ const kiosk = kioskSession(faceRoot("kiosk"), tools, {
 codeView(faceRoot("phone"));
 redeeming(faceRoot("phone"), "/app/v1", words, { token: config.faces.phone.token });
 redeeming(faceRoot("web"), "/web/v1", words, { token: config.faces.web.token });
-for (const id of MEMBER_FACES) if (config.faces[id]?.token) connectFace(id);
+for (const id of LIVE_FACES) if (config.faces[id]?.token) connectFace(id);
+if (config.faces.pass) connectPass();

@@ -1,0 +1,323 @@
+"""Passes at Google: the whole way over real sockets, against a wallet server that refuses what Google would refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+
+from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet, Update
+from bff.demo.wallets.rig import Rig
+from core.allowance import Allowance
+from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
+from core.embedded import Endpoints
+from core.providers import Providers
+from tests.bff.house import House, Shopper, bearer, fresh, opened, until
+from tests.conftest import SettableClock, copy_of
+from wallet_passes.google.client import GoogleClient, QuotaExceeded
+
+CLASS = f"{ISSUER}.chorus-loyalty"
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with TemporaryDirectory(prefix="chorus-google-") as folder, Rig(Path(folder)) as rig:
+        yield rig
+
+
+@pytest.fixture
+def google(rig: Rig) -> GoogleWallet:
+    rig.google.trouble.clear()
+    return rig.google
+
+
+@pytest.fixture(scope="module")
+async def house(endpoints: Endpoints, template: str, rig: Rig) -> AsyncIterator[House]:
+    providers = Providers.from_env(rig.settings() | {"CHORUS_GOOGLE_WALLET_PER_SECOND": "1000"})
+    roles = frozenset({"serve", "work"})
+    async with (
+        copy_of(endpoints, template) as database,
+        opened(database, endpoints, SettableClock(), roles=roles, providers=providers) as house,
+    ):
+        yield house
+
+
+@pytest.fixture
+async def saver(house: House, google: GoogleWallet) -> Shopper:
+    """A member who has saved the pass."""
+    who = await house.enrol()
+    await house.buy(who, total=10_000)
+    await save(house, who)
+    assert await called_back(house, google, who, "save") == 200
+    await until(lambda: len(updates(google, who)) >= 2, "the save is followed by an update")
+    return who
+
+
+async def save(house: House, who: Shopper) -> str:
+    answer = await house.http.get("/web/v1/passes/google", headers=bearer(house.token("web", who.member)))
+    assert answer.status_code == 200, answer.text
+    link: str = answer.json()["url"]
+    return link
+
+
+async def called_back(house: House, google: GoogleWallet, who: Shopper, event: str, **how: Any) -> int:
+    body = google.callback(name(who), event, nonce=how.pop("nonce", fresh("nonce")), **how)
+    return (await house.http.post("/google/v1/callbacks", content=body)).status_code
+
+
+def name(who: Shopper) -> str:
+    return f"{ISSUER}.member-{who.member}"
+
+
+def updates(google: GoogleWallet, who: Shopper) -> list[Update]:
+    return [one for one in google.updates if one.id == name(who)]
+
+
+async def updated(google: GoogleWallet, who: Shopper, points: int) -> Update:
+    """The update that brought the object to `points`."""
+    await until(lambda: updates(google, who)[-1].points == points, f"Google has {points} points")
+    return next(one for one in updates(google, who) if one.points == points)
+
+
+async def adjust(house: House, who: Shopper, points: int) -> int:
+    return int((await house.adjust(who, points))["balance"])
+
+
+# -- saving -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_save_link_names_an_object_that_is_there(house: House, google: GoogleWallet) -> None:
+    who = await house.enrol()
+    sale = await house.buy(who)
+    link = await save(house, who)
+
+    kept = google.kept["loyaltyObject"][name(who)]
+    assert kept["loyaltyPoints"]["balance"] == {"int": sale["balance"]}
+    assert kept["barcode"]["value"] == kept["accountId"] == who.code
+    assert kept["heroImage"]["sourceUri"]["uri"].startswith(f"{house.url}/passes/listener/hero.png")
+    languages = {one["language"] for one in kept["loyaltyPoints"]["localizedLabel"]["translatedValues"]}
+    assert languages == {"zh-Hans", "zh-Hant"}
+    assert google.kept["loyaltyClass"][CLASS]["callbackOptions"] == {"url": f"{house.url}/google/v1/callbacks"}
+    assert len(link) < 1_800, "a longer link breaks in browsers"
+    claims = json.loads(base64.urlsafe_b64decode(link.rpartition("/")[2].split(".")[1] + "=="))
+    assert claims["payload"] == {"loyaltyObjects": [{"id": name(who), "classId": CLASS}]}
+    assert (claims["aud"], claims["typ"], claims["origins"]) == ("google", "savetowallet", [house.url])
+    async with httpx.AsyncClient() as browser:
+        assert (await browser.get(link)).status_code == 200, "Google takes the link's signature"
+        for picture in (kept["heroImage"], google.kept["loyaltyClass"][CLASS]["programLogo"]):
+            shown = await browser.get(picture["sourceUri"]["uri"])
+            assert shown.headers["content-type"] == "image/png"
+
+
+async def test_the_button_of_the_page_leads_to_google(house: House) -> None:
+    who = await house.enrol()
+    page = await house.http.get("/card/google", headers={"cookie": f"chorus_web={house.token('web', who.member)}"})
+    assert page.status_code == 303
+    assert "/save/" in page.headers["location"]
+    refused = await house.http.get("/card/google", headers={"accept": "text/html"})
+    assert refused.status_code == 401
+    assert "text/html" in refused.headers["content-type"]
+
+
+async def test_a_link_is_not_given_while_google_is_away(house: House, google: GoogleWallet) -> None:
+    who = await house.enrol()
+    google.trouble.append((name(who), Answer(503, b"")))
+    answer = await house.http.get("/web/v1/passes/google", headers=bearer(house.token("web", who.member)))
+    assert (answer.status_code, answer.json()["code"]) == (503, "google_away")
+    assert await save(house, who)
+
+
+# -- updates ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_purchase_changes_the_object_without_a_sound(
+    house: House, google: GoogleWallet, saver: Shopper
+) -> None:
+    sale = await house.buy(saver)
+    assert not (await updated(google, saver, sale["balance"])).notified
+
+
+async def test_three_notifications_a_day_and_then_silence(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    told = [(await updated(google, saver, await adjust(house, saver, 100))).notified for _ in range(4)]
+    assert told == [True, True, True, False]
+    house.clock.forward(hours=24, seconds=1)
+    google._notified.clear()
+    assert (await updated(google, saver, await adjust(house, saver, 100))).notified
+
+
+async def test_notifications_that_others_spent_are_counted_too(
+    house: House, google: GoogleWallet, saver: Shopper
+) -> None:
+    """Google says there are none left: the change goes through in silence, and none is tried again that day."""
+    google._notified[name(saver)] = 3
+    assert not (await updated(google, saver, await adjust(house, saver, 50))).notified
+    google._notified[name(saver)] = 0
+    assert not (await updated(google, saver, await adjust(house, saver, 50))).notified
+
+
+async def test_a_new_tier_is_told_and_changes_the_face(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    sale = await house.buy(saver, total=100_000)
+    assert (await updated(google, saver, sale["balance"])).notified
+    assert "/passes/silver/hero.png" in google.kept["loyaltyObject"][name(saver)]["heroImage"]["sourceUri"]["uri"]
+    again = await house.buy(saver)
+    assert not (await updated(google, saver, again["balance"])).notified
+
+
+async def test_an_object_that_is_removed_is_left_alone_until_it_is_saved_again(
+    house: House, google: GoogleWallet, saver: Shopper
+) -> None:
+    assert await called_back(house, google, saver, "del") == 200
+    before = len(updates(google, saver))
+    sale = await house.buy(saver)
+    other = await house.enrol()
+    await save(house, other)
+    after = await house.buy(other)
+    await updated(google, other, after["balance"])  # what came later is through
+    assert len(updates(google, saver)) == before
+    assert await called_back(house, google, saver, "save") == 200
+    await updated(google, saver, sale["balance"])
+
+
+async def test_twenty_purchases_at_once_end_at_the_truth(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    troubles = [Answer(500, b""), Answer(429, b"{}", headers={"retry-after": "0"}), Answer(503, b"<html>")]
+    google.trouble += [(name(saver), trouble) for trouble in troubles]
+    before = len(updates(google, saver))
+    sales = await asyncio.gather(*(house.buy(saver) for _ in range(20)))
+    newest = max(sales, key=lambda sale: sale["version"])
+
+    def there() -> bool:
+        house.clock.forward(seconds=0.05)  # time passes: what failed is due again
+        return updates(google, saver)[-1].points == newest["balance"]
+
+    await until(there, "the newest of twenty is there")
+    assert len(updates(google, saver)) - before <= 20
+    points = [one.points for one in updates(google, saver)[before:]]
+    assert points == sorted(points), "an older state was sent after a newer one"
+
+
+# -- callbacks ----------------------------------------------------------------------------------------------------
+
+
+def tampered(body: bytes, part: str) -> bytes:
+    envelope = json.loads(body)
+    match part:
+        case "message":
+            envelope["signedMessage"] = envelope["signedMessage"].replace('"save"', '"del"')
+        case "key":
+            envelope["intermediateSigningKey"]["signedKey"] = GoogleWallet().callback("x", "save", nonce="n").decode()
+        case "protocol":
+            envelope["protocolVersion"] = "ECv1"
+        case "signature":
+            envelope["signature"] = base64.b64encode(b"0" * 70).decode()
+    return json.dumps(envelope).encode()
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda google, who: b"not json", id="not JSON"),
+        pytest.param(lambda google, who: b"{}", id="empty"),
+        pytest.param(lambda google, who: b"[" * 5000, id="deep"),
+        pytest.param(lambda google, who: google.callback(name(who), "del", nonce="a", issuer="1"), id="for another"),
+        pytest.param(
+            lambda google, who: google.callback(name(who), "del", nonce="b", good_for=-40_000_000), id="expired"
+        ),
+        pytest.param(lambda google, who: GoogleWallet().callback(name(who), "del", nonce="c"), id="other root"),
+        *(
+            pytest.param(
+                lambda google, who, part=part: tampered(google.callback(name(who), "save", nonce="d"), part), id=part
+            )
+            for part in ("message", "key", "protocol", "signature")
+        ),
+    ],
+)
+async def test_a_forged_callback_changes_nothing(
+    house: House, google: GoogleWallet, saver: Shopper, forge: Any
+) -> None:
+    answer = await house.http.post("/google/v1/callbacks", content=forge(google, saver))
+    assert (answer.status_code, answer.json()["code"]) == (401, "wrong_callback")
+    sale = await house.buy(saver)
+    await updated(google, saver, sale["balance"])
+
+
+async def test_a_callback_told_twice_counts_once(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    """A late repeat of the save must not bring back what was removed after it."""
+    nonce = fresh("nonce")
+    body = google.callback(name(saver), "save", nonce=nonce)
+    first = await house.http.post("/google/v1/callbacks", content=body)
+    assert first.json() == {"new": True}
+    await called_back(house, google, saver, "del")
+    again = await house.http.post("/google/v1/callbacks", content=body)
+    assert (again.status_code, again.json()) == (200, {"new": False})
+
+
+# -- answers ------------------------------------------------------------------------------------------------------
+
+
+def error(status: int, name: str, message: str = "", **headers: str) -> Answer:
+    body = {"error": {"code": status, "status": name, "message": message}}
+    return Answer(status, json.dumps(body).encode(), headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "seconds"),
+    [
+        (error(400, "INVALID_ARGUMENT", "no such field"), Rejected, None),
+        (error(401, "UNAUTHENTICATED"), Retry, None),
+        (error(403, "PERMISSION_DENIED"), Retry, 300),
+        (error(429, "RESOURCE_EXHAUSTED", **{"retry-after": "7"}), Retry, 7),
+        (error(429, "RESOURCE_EXHAUSTED", "QuotaExceededException"), QuotaExceeded, None),
+        (error(500, "INTERNAL"), Retry, None),
+        (Answer(503, b""), Retry, None),
+        (Answer(502, b"<html>"), Retry, None),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Answer) else None,
+)
+async def test_every_answer_has_its_outcome(
+    house: House, google: GoogleWallet, saver: Shopper, answer: Answer, outcome: type, seconds: int | None
+) -> None:
+    service = house.services.outside.google
+    assert service is not None
+    google.trouble.append((name(saver), answer))
+    found = await service.client.upsert("loyaltyObject", {"id": name(saver), "accountName": "A"})
+    assert isinstance(found, outcome)
+    if isinstance(found, Retry):
+        assert (found.after.total_seconds() if found.after else None) == seconds
+
+
+async def test_a_refused_token_is_fetched_anew(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    service = house.services.outside.google
+    assert service is not None
+    issued = google.tokens_issued
+    google._tokens.clear()
+    body = {"id": name(saver), "accountName": "A"}
+    found = [await service.client.upsert("loyaltyObject", body) for _ in range(2)]
+    assert [type(one) for one in found] == [Retry, Delivered]
+    assert google.tokens_issued == issued + 1
+
+
+async def test_what_somebody_made_meanwhile_is_patched(house: House, google: GoogleWallet, saver: Shopper) -> None:
+    service = house.services.outside.google
+    assert service is not None
+    google.trouble += [(name(saver), error(404, "NOT_FOUND")), (name(saver), error(409, "ALREADY_EXISTS"))]
+    body = {"id": name(saver), "accountName": "A"}
+    assert isinstance(await service.client.upsert("loyaltyObject", body), Delivered)
+    assert [method for method, _ in google.requests[-3:]] == ["PATCH", "POST", "PATCH"]
+
+
+async def test_nobody_there_is_no_error_of_ours() -> None:
+    async def token() -> str:
+        return "t"
+
+    client = GoogleClient("http://127.0.0.1:9", token, lambda: None, Allowance(100, 10, lambda: 0.0))
+    found = await client.upsert("loyaltyObject", {"id": "1.a"})
+    await client.close()
+    assert isinstance(found, Retry)
+    assert not isinstance(found, Unknown)
