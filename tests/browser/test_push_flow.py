@@ -1,20 +1,20 @@
 """Web Push as a browser has it: the switch on the member's page, and the worker that shows what is pushed.
 
 No push service can be reached from a test, so `PushManager` is a stand-in that keeps its subscription over a reload, as a
-real one does. The permission, the worker, the push that is delivered to it and the notification are the browser's own.
+real one does. The permission, the worker, the push that is delivered to it and the notification are the browser's own,
+and the server is the house's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from base64 import b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,13 +22,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from PIL import Image
 from playwright.async_api import Page, Route, Worker, expect
 
-from surfaces import pages
-from surfaces.views import ReceiptView, WebView
+from core import member_devices
 from surfaces.wording import words
-from tests.bff.house import House, Shopper, until, until_async
+from tests.bff.house import House, Shopper, bearer, until, until_async
 from tests.browser.conftest import Addresses, Visits, card_of, jumps, live, settled
 
-WORKER = Path(pages.__file__).parent / "static" / "sw.js"
 PUSH_SERVICE = "https://fcm.googleapis.com/fcm/send"
 SPOKEN_AFTER_MS = 1_000
 WALLETS = {"apple": "/card/pass.pkpass", "google": "/card/google"}
@@ -78,35 +76,36 @@ _PUSH_MANAGER = """
 
 
 @dataclass
-class Server:
-    """The server's devices: what it was asked, and what it answers next (None: nothing); else 201, and 204 to DELETE."""
+class Line:
+    """The line to the server: what it was asked, and what comes back next (None: nothing) in place of its own answer."""
 
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     answers: list[tuple[int, Any] | None] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     async def answer(self, route: Route) -> None:
         asked = route.request
         self.asked.append((asked.method, asked.url.partition("/web/v1/")[2], asked.post_data_json))
-        if self.answers:
-            said = self.answers.pop(0)
-            await (route.fulfill(status=said[0], json=said[1]) if said else route.abort())
-        elif asked.method == "DELETE":
-            await route.fulfill(status=204)
+        await self.open.wait()
+        if not self.answers:
+            await route.continue_()
+        elif said := self.answers.pop(0):
+            await route.fulfill(status=said[0], json=said[1])
         else:
-            await route.fulfill(status=201, json={"id": "17", "channel": "webpush", "app": "web"})
+            await route.abort()
 
     def take(self) -> list[tuple[str, str, Any]]:
         taken, self.asked = self.asked, []
         return taken
 
 
-def registration(nth: int) -> tuple[str, str, Any]:
+def registration(nth: int, **more: str) -> tuple[str, str, Any]:
     """The request that tells the server the browser's `nth` subscription."""
-    body = {"channel": "webpush", "app": "web", "token": f"{PUSH_SERVICE}/{nth}", "keys": KEYS}
+    body = {"channel": "webpush", "app": "web", "token": f"{PUSH_SERVICE}/{nth}", "keys": KEYS, **more}
     return "POST", "devices", body
-
-
-REMOVAL = ("DELETE", "devices/17", None)
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,10 @@ class Switch:
     """The switch on a member's page of a phone's width, and the server behind it."""
 
     page: Page
-    server: Server
+    line: Line
     language: str
+    house: House
+    who: Shopper
 
     def text(self, key: str) -> str:
         return words(self.language)(f"push.{key}")
@@ -129,7 +130,15 @@ class Switch:
         await expect(self.page.locator(".tell .shown")).to_have_text(self.text(state))
         await expect(self.button).to_have_accessible_description(self.text(state))
         await expect(self.button).to_have_attribute("aria-checked", str(on).lower())
+        await expect(self.button).to_have_attribute("aria-busy", str(state == "asking").lower())
         assert await jumps(self.page) == [], state
+
+    async def devices(self) -> list[dict[str, Any]]:
+        """What the server lists."""
+        headers = bearer(self.house.token("web", self.who.member))
+        answer = await self.house.http.get("/web/v1/devices", headers=headers)
+        found: list[dict[str, Any]] = answer.json()["items"]
+        return found
 
     async def unsubscribed(self) -> bool:
         return bool(await self.page.evaluate("localStorage.getItem('subscription') === null"))
@@ -143,60 +152,39 @@ class Switch:
         await live(self.page)
 
 
-@pytest.fixture
-def keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The shop's VAPID keys, the last of which its pages have; they have links to both wallets too."""
-    made = [p256()]
-    card, receipt = pages.card, pages.receipt
-
-    def more(page: pages.Page) -> pages.Page:
-        config = {**page.config, "push": {"key": made[-1]}, "wallets": WALLETS}
-        return msgspec.structs.replace(page, config=config)
-
-    def drawn_card(view: WebView, page: pages.Page) -> str:
-        return card(view, more(page))
-
-    def drawn_receipt(view: ReceiptView, page: pages.Page) -> str:
-        return receipt(view, more(page))
-
-    monkeypatch.setattr(pages, "card", drawn_card)
-    monkeypatch.setattr(pages, "receipt", drawn_receipt)
-    return made
-
-
 async def opened(visits: Visits, house: House, who: Shopper, *, allowed: bool = True, language: str = "en") -> Switch:
     """At rest: what moves is told of in `test_steady`, and is waited for there."""
     page = await visits.blank(
         width=375, height=2600, reduced_motion="reduce", permissions=["notifications"] if allowed else None
     )
     await page.clock.install()
-    server, context = Server(), page.context
+    line, context = Line(), page.context
     await context.add_init_script(_PUSH_MANAGER % json.dumps({"service": PUSH_SERVICE, "keys": KEYS}))
-    await context.route(re.compile(r"/web/v1/devices(/\d+)?$"), server.answer)
-    await context.route("**/sw.js", lambda route: route.fulfill(path=WORKER, content_type="text/javascript"))
+    await context.route(re.compile(r"/web/v1/devices(/\d+)?$"), line.answer)
     await visits.go(page, f"{card_of(house, who)}&lang={language}")
     await live(page)
-    return Switch(page, server, language)
+    return Switch(page, line, language, house, who)
 
 
 # -- the switch --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("keys")
 async def test_it_is_turned_on_and_off_by_keys_alone(visits: Visits, house: House, regular: Shopper) -> None:
     """Nobody is asked before it is pressed; then the browser, the push service and the server are, once each."""
     switch = await opened(visits, house, regular, language="zh-Hant")
-    page, server = switch.page, switch.server
+    page, line = switch.page, switch.line
     await switch.is_at("off")
     assert await page.evaluate("[window.asked, navigator.serviceWorker.controller]") == [0, None]
-    assert server.take() == []
+    assert line.take() == []
 
-    await page.get_by_role("link", name=words("zh-Hant")("pass.google")).focus()
+    await page.locator(".wallets a").last.focus()
     await page.keyboard.press("Tab")
     await expect(switch.button).to_be_focused()
     await page.keyboard.press("Space")
     await switch.is_at("on", on=True)
-    assert server.take() == [registration(1)]
+    assert line.take() == [registration(1, locale="zh-Hant")]
+    [device] = await switch.devices()
+    assert (device["channel"], device["app"], device["locale"]) == ("webpush", "web", "zh-Hant")
     assert await page.evaluate("window.asked") == 1
     await page.clock.fast_forward(SPOKEN_AFTER_MS)
     await expect(page.locator("#say")).to_have_text(switch.text("on"))
@@ -206,38 +194,48 @@ async def test_it_is_turned_on_and_off_by_keys_alone(visits: Visits, house: Hous
     await page.keyboard.press("Enter")
     await switch.is_at("off")
     await expect(switch.button).to_be_focused()
-    assert server.take() == [REMOVAL]
+    assert line.take() == [("DELETE", f"devices/{device['id']}", None)]
+    assert await switch.devices() == []
     assert await switch.unsubscribed()
 
 
 async def test_a_reload_tells_the_server_once_more(
-    visits: Visits, house: House, regular: Shopper, keys: list[str]
+    visits: Visits, house: House, regular: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same subscription; with a new one when the shop has a new key. No answer leaves it on, and says so."""
+    """With the same subscription; with a new one when the shop has a new key. No answer leaves it on, and says so; a
+    refusal does not."""
     visits.expect_fault("ERR_FAILED")
+    visits.expect_fault("status of 422")
     switch = await opened(visits, house, regular)
     await switch.button.click()
     await switch.is_at("on", on=True)
     await switch.reload()
     await switch.is_at("on", on=True)
-    assert switch.server.take() == [registration(1), registration(1)]
+    assert switch.line.take() == [registration(1, locale="en")] * 2
+    assert len(await switch.devices()) == 1
     assert await switch.page.evaluate("window.asked") == 0
 
-    keys.append(p256())
+    monkeypatch.setattr(house.services.outside.vapid, "public", p256())
     await switch.reload()
     await switch.is_at("on", on=True)
-    assert switch.server.take() == [registration(2)]
+    assert switch.line.take() == [registration(2, locale="en")]
 
-    switch.server.answers = [None]
+    switch.line.answers = [None]
     await switch.reload()
     await switch.is_at("unsure", on=True)
-    assert switch.server.take() == [registration(2)]
+    assert switch.line.take() == [registration(2, locale="en")]
     await switch.button.click()
     await switch.is_at("off_here")
     assert await switch.unsubscribed()
 
+    await switch.button.click()
+    await switch.is_at("on", on=True)
+    switch.line.answers = [(422, {"code": "invalid_input", "retryable": False})]
+    await switch.reload()
+    await switch.is_at("unsaved")
+    assert await switch.unsubscribed()
 
-@pytest.mark.usefixtures("keys")
+
 async def test_what_the_server_will_not_have_stays_off(visits: Visits, house: House, regular: Shopper) -> None:
     """It says so, leaves no subscription that the next load would take for on, and can be pressed again."""
     switch = await opened(visits, house, regular)
@@ -250,40 +248,46 @@ async def test_what_the_server_will_not_have_stays_off(visits: Visits, house: Ho
     )
     for nth, (answer, fault, state) in enumerate(refusals, start=1):
         visits.expect_fault(fault)
-        switch.server.answers = [answer]
+        switch.line.answers = [answer]
         await switch.button.click()
         await switch.is_at(state)
         await until_async(switch.unsubscribed, "the subscription is given up")
-        assert switch.server.take() == [registration(nth)]
+        assert switch.line.take() == [registration(nth, locale="en")]
     await switch.page.clock.fast_forward(SPOKEN_AFTER_MS)
     await expect(switch.page.locator("#say")).to_have_text(switch.text("unsaved"))
     await switch.button.click()
     await switch.is_at("on", on=True)
 
 
-@pytest.mark.usefixtures("keys")
 async def test_off_is_off_without_a_server(visits: Visits, house: House, regular: Shopper) -> None:
     """The browser gives up its subscription whatever the server answers; one that the server forgot is just off."""
     visits.expect_fault("ERR_FAILED")
     visits.expect_fault("status of 404")
     switch = await opened(visits, house, regular)
-    for answer, state in ((None, "off_here"), ((404, {"code": "unknown_device", "retryable": False}), "off")):
-        await switch.button.click()
-        await switch.is_at("on", on=True)
-        switch.server.answers = [answer]
-        await switch.button.click()
-        await switch.is_at(state)
-        assert await switch.unsubscribed()
+    await switch.button.click()
+    await switch.is_at("on", on=True)
+    switch.line.answers = [None]
+    await switch.button.click()
+    await switch.is_at("off_here")
+    assert await switch.unsubscribed()
+
+    await switch.button.click()
+    await switch.is_at("on", on=True)
+    for device in await switch.devices():
+        await member_devices.revoke(house.services.database, regular.member, int(device["id"]))
+    await switch.button.click()
+    await switch.is_at("off")
+    assert await switch.unsubscribed()
 
 
-@pytest.mark.usefixtures("keys")
 async def test_a_push_service_that_fails_is_told(visits: Visits, house: House, regular: Shopper) -> None:
     """What it will not begin is off, what it will not end is still on; a press tries again."""
+    visits.expect_fault("status of 404")
     switch = await opened(visits, house, regular)
     await switch.fail("subscribe")
     await switch.button.click()
     await switch.is_at("failed")
-    assert switch.server.take() == []
+    assert switch.line.take() == []
     await switch.fail("unsubscribe")
     await switch.button.click()
     await switch.is_at("on", on=True)
@@ -294,7 +298,6 @@ async def test_a_push_service_that_fails_is_told(visits: Visits, house: House, r
     await switch.is_at("off")
 
 
-@pytest.mark.usefixtures("keys")
 async def test_a_browser_that_forbids_it_is_explained(visits: Visits, house: House, regular: Shopper) -> None:
     """The question waits for its answer; a press does nothing while it is forbidden; allowed again, it is off at once."""
     switch = await opened(visits, house, regular, allowed=False)
@@ -318,31 +321,47 @@ async def test_a_browser_that_forbids_it_is_explained(visits: Visits, house: Hou
     await switch.is_at("blocked")
 
 
-@pytest.mark.usefixtures("keys")
+async def test_what_is_known_last_is_shown(visits: Visits, house: House, regular: Shopper) -> None:
+    """An answer that comes late does not turn on what was forbidden meanwhile."""
+    switch = await opened(visits, house, regular)
+    await switch.button.click()
+    await switch.is_at("on", on=True)
+    switch.line.open.clear()
+    await switch.reload()
+    await expect(switch.button).to_have_attribute("aria-busy", "true")
+    await decide(switch.page, "denied")
+    await switch.is_at("blocked")
+    async with switch.page.expect_event("requestfinished"):
+        switch.line.open.set()
+    await settled(switch.page)
+    await switch.is_at("blocked")
+
+
 async def test_a_browser_without_web_push_is_told_so(visits: Visits, house: House, regular: Shopper) -> None:
     page = await visits.blank(width=375, height=2600)
     await page.add_init_script("delete Navigator.prototype.serviceWorker")
     await visits.go(page, card_of(house, regular))
     await live(page)
-    switch = Switch(page, Server(), "en")
+    switch = Switch(page, Line(), "en", house, regular)
     await switch.is_at("unsupported")
     await expect(switch.button).to_be_disabled()
 
 
-@pytest.mark.usefixtures("keys")
 async def test_the_switch_and_the_wallets_are_for_everyone(
-    visits: Visits, house: House, regular: Shopper, addresses: Addresses
+    visits: Visits, house: House, regular: Shopper, addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """axe finds nothing, on and blocked, light and dark, on the card and on the receipt; a finger finds all of them."""
+    monkeypatch.setattr("bff.pages.wallets", lambda services: WALLETS)
+    monkeypatch.setattr("bff.receipt.wallets", lambda services: WALLETS)
     switch = await opened(visits, house, regular)
     page = switch.page
     await switch.button.click()
     await switch.is_at("on", on=True)
+    await without_faults(page)
     await page.emulate_media(color_scheme="dark")
     await without_faults(page)
     await decide(page, "denied")
     await switch.is_at("blocked")
-    await page.emulate_media(color_scheme="light")
     await without_faults(page)
     await reachable(page)
     assert await page.evaluate("document.documentElement.scrollWidth") <= 375
@@ -401,17 +420,18 @@ class Deliveries:
         [worker] = self.switch.page.context.service_workers
         return worker
 
-    async def push(self, text: str, body: str = "") -> list[dict[str, Any]]:
-        """What is shown after `text` came, `body` being in it."""
-        shown: list[dict[str, Any]] = []
+    async def push(self, text: str) -> list[dict[str, Any]]:
+        """What is shown after `text` came. The browser takes one that is asked for too early to be closed and forgets it,
+        so it is read when the worker knows that it is there."""
+        before = await self.worker.evaluate("shown")
+        await self.deliver(text)
 
         async def there() -> bool:
-            shown[:] = await self.switch.page.evaluate(_SHOWN)
-            return any(body in one["body"] for one in shown)
+            return bool(await self.worker.evaluate("shown") > before)
 
-        await self.deliver(text)
         await until_async(there, "a notification")
-        return shown
+        found: list[dict[str, Any]] = await self.switch.page.evaluate(_SHOWN)
+        return found
 
     async def clear(self) -> None:
         await self.worker.evaluate("registration.getNotifications().then((all) => all.map((it) => it.close()))")
@@ -424,6 +444,12 @@ class Deliveries:
 _SHOWN = """() => navigator.serviceWorker.ready.then((it) => it.getNotifications()).then((all) => all.map(
     ({ title, body, tag, lang, icon, renotify, data }) => ({ title, body, tag, lang, icon, renotify, data })))"""
 
+_COUNT_SHOWN = """() => {
+    self.shown = 0;
+    const show = registration.showNotification;
+    registration.showNotification = async (...told) => { await show.apply(registration, told); self.shown += 1; };
+}"""
+
 SALE = {
     "title": "已加 445 點",
     "body": "目前共 12,925 點。",
@@ -435,7 +461,7 @@ SALE = {
 
 
 @pytest.fixture
-async def deliveries(visits: Visits, house: House, regular: Shopper, keys: list[str]) -> Deliveries:
+async def deliveries(visits: Visits, house: House, regular: Shopper) -> Deliveries:
     switch = await opened(visits, house, regular)
     await switch.button.click()
     await switch.is_at("on", on=True)
@@ -449,22 +475,25 @@ async def deliveries(visits: Visits, house: House, regular: Shopper, keys: list[
         where = {"origin": house.url, "registrationId": known[-1]["registrationId"], "data": text}
         await tools.send("ServiceWorker.deliverPushMessage", where)
 
-    return Deliveries(switch, deliver)
+    deliveries = Deliveries(switch, deliver)
+    await deliveries.worker.evaluate(_COUNT_SHOWN)
+    return deliveries
 
 
 async def test_a_push_is_shown_once_a_tag_and_leads_to_its_page(deliveries: Deliveries, house: House) -> None:
-    """In its own words and language, with the mark; a second of the same tag takes its place and is silent. A click
-    closes it and leads to the tab that shows its page already, or else to a new one."""
+    """In its own words and language, with the shop's picture; a second of the same tag takes its place and is silent. A
+    click closes it and leads to the tab that shows its page already, or else to a new one."""
     [shown] = await deliveries.push(json.dumps(SALE))
-    icon = Image.open(BytesIO(b64decode(shown.pop("icon").removeprefix("data:image/png;base64,")))).convert("RGB")
-    assert (icon.size, icon.getpixel((96, 20)), icon.getpixel((96, 160))) == ((192, 192), (5, 36, 48), (232, 80, 31))
-    data = {"url": f"{house.url}/card"}
-    expected = {name: SALE[name] for name in ("title", "body", "tag", "lang")} | {"renotify": False, "data": data}
-    assert shown == expected
+    icon = await house.http.get(shown["icon"])
+    assert Image.open(BytesIO(icon.content)).format == "PNG"
+    assert {name: shown[name] for name in SALE if name in shown} == {
+        name: SALE[name] for name in ("title", "body", "tag", "lang")
+    }
+    assert (shown["renotify"], shown["data"]) == (False, {"url": f"{house.url}/card"})
 
-    [again] = await deliveries.push(json.dumps({**SALE, "body": "目前共 13,000 點。"}), "13,000")
-    assert (again["title"], again["renotify"]) == (SALE["title"], False)
-    other = await deliveries.push(json.dumps({**SALE, "tag": "m43", "body": "1 點"}), "1 點")
+    [again] = await deliveries.push(json.dumps({**SALE, "body": "目前共 13,000 點。"}))
+    assert (again["body"], again["renotify"]) == ("目前共 13,000 點。", False)
+    other = await deliveries.push(json.dumps({**SALE, "tag": "m43", "body": "1 點"}))
     assert sorted(one["tag"] for one in other) == ["m42", "m43"]
     await deliveries.clear()
 
@@ -493,17 +522,17 @@ async def test_garbage_is_shown_as_plain_news(deliveries: Deliveries, house: Hou
 
 async def test_a_changed_subscription_is_renewed(deliveries: Deliveries) -> None:
     """By the browser or, where it leaves that to the page, by the worker with the old options; not once forbidden."""
-    server, page = deliveries.switch.server, deliveries.switch.page
-    assert server.take() == [registration(1)]
+    line, page = deliveries.switch.line, deliveries.switch.page
+    line.take()
     old, new = {"options": {"userVisibleOnly": True, "applicationServerKey": "old"}}, {"nth": 7}
     assert await deliveries.worker.evaluate(_CHANGE, [old, new, KEYS, PUSH_SERVICE]) == []
-    assert server.take() == [registration(7)]
+    assert line.take() == [registration(7)]
     assert await deliveries.worker.evaluate(_CHANGE, [old, None, KEYS, PUSH_SERVICE]) == [old["options"]]
-    assert server.take() == [registration(8)]
+    assert line.take() == [registration(8)]
     assert await deliveries.worker.evaluate(_CHANGE, [None, None, KEYS, PUSH_SERVICE]) == []
     await decide(page, "denied")
     assert await deliveries.worker.evaluate(_CHANGE, [old, None, KEYS, PUSH_SERVICE]) == []
-    assert server.take() == []
+    assert line.take() == []
 
 
 # Nothing can click a notification, nor change a subscription, from outside the browser: the events are made here, and

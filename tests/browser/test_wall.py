@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from surfaces.views import LOCALES
 from surfaces.wording import formats
-from tests.bff.house import House, Shopper, until
+from tests.bff.house import House, Shopper, until, until_async
 from tests.browser.conftest import Replay, Visits, live, read_code, settled
 
 FACES = ("phone", "web", "kiosk", "receipt", "pass")
@@ -132,6 +132,7 @@ async def test_a_lost_network_is_told_and_caught_up(
     await house.buy(regular)
     sale = await house.buy(regular)
     await expect(page.locator("[data-live=web] .bal")).to_have_text(before)
+    await until_async(lambda: phone_has(replay, regular, sale["version"]), "the phone has fetched the pass")
 
     await page.context.set_offline(False)
     for face in ("phone", "web", "kiosk", "pass"):
@@ -143,6 +144,11 @@ async def test_a_lost_network_is_told_and_caught_up(
     await expect(page.locator("[data-clears]")).not_to_contain_text("Redeeming waits")
     await expect(page.locator("[data-live=receipt] .earn")).to_have_text(f"+{sale['earned']}")
     await was_not_reloaded(page)
+
+
+async def phone_has(replay: Replay, who: Shopper, version: int) -> bool:
+    held = await replay.remote.pass_of(who.member)
+    return held is not None and held.version == version
 
 
 async def next_poll(page: Page) -> None:

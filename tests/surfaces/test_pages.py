@@ -14,11 +14,28 @@ from core.snapshot import Line
 from surfaces import app, kiosk, pages, receipt, wallet, web
 from surfaces.activity import causes
 from surfaces.etag import Stamp
-from surfaces.views import LOCALES
+from surfaces.views import LOCALES, WalletView
 from tests.surfaces.samples import HOSTILE, NOW, PUBLISHED, PURCHASE, SALE, change, snapshot
 
 LINK = "https://harbour.example/r/JhGf7dKq2mPz"
 ALL = ("card", "phone", "kiosk", "receipt", "wall", "signed_out", "error")
+
+
+def pass_face(view: WalletView) -> pages.PassFace:
+    """What a phone shows of a pass with this view."""
+    return pages.PassFace(
+        logo_text=view.brand,
+        background=view.background,
+        foreground=view.foreground,
+        label=view.label,
+        header=view.header,
+        primary=view.primary,
+        secondary=view.secondary,
+        auxiliary=view.auxiliary,
+        barcode=view.barcode,
+        barcode_text=view.barcode_text,
+        strip="/wall/v1/strips/42/1",
+    )
 
 
 def page(locale: str = "en", **config: object) -> pages.Page:
@@ -38,7 +55,7 @@ def render(which: str, locale: str = "en", *, name: str = "", purchase=PURCHASE,
         web=web.view(who, PUBLISHED, NOW, locale),
         kiosk=counter,
         receipt=paper,
-        wallet=wallet.view(who, PUBLISHED, NOW, locale),
+        wallet=pass_face(wallet.view(who, PUBLISHED, NOW, locale)),
     )
     tokens = {face: {"surface": "app", "token": "t"} for face in ("phone", "web", "kiosk", "receipt", "pass")}
     match which:
@@ -136,7 +153,7 @@ def test_a_wall_without_a_purchase_shows_blank_paper() -> None:
         web=web.view(who, PUBLISHED, NOW, "en"),
         kiosk=kiosk.view(None, PUBLISHED, NOW, "en", store="", session=0, clears_at=None),
         receipt=None,
-        wallet=wallet.view(who, PUBLISHED, NOW, "en"),
+        wallet=pass_face(wallet.view(who, PUBLISHED, NOW, "en")),
     )
     assert "f-receipt empty" in pages.wall(faces, page(faces={}, demo=False))
 

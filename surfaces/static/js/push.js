@@ -100,7 +100,6 @@ export function pushSwitch(section, vapid) {
     const kept = await current();
     const [gone, told] = await Promise.allSettled([kept?.unsubscribe(), forget(device)]);
     if (gone.status === "rejected") return "stuck";
-    device = null;
     return told.status === "fulfilled" ? "off" : "off_here";
   }
 

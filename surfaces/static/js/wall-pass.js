@@ -3,7 +3,6 @@
  * something new: that it was woken, or that it fetched. To the wall it looks like any other live face.
  */
 
-import { request } from "./actions.js";
 import { bind } from "./bind.js";
 import { afterPaint } from "./chorus-live.js";
 import { glide } from "./glide.js";
@@ -16,12 +15,13 @@ const AGAIN_MS = 1_000;
  * @param {import("./live-page.js").PageTools} options.tools
  * @param {string} options.token
  * @param {number} options.version of the pass that is drawn
+ * @param {HTMLElement} options.frame carries `data-conn`
  * @param {Element} options.told where the phone's last doings are written
  * @param {() => number} options.serverNow
  * @param {(frame: any, info: any) => void} options.onState
  * @param {(status: any) => void} options.onStatus
  */
-export function passFace(root, { tools, token, version, told, serverNow, onState, onStatus }) {
+export function passFace(root, { tools, token, version, frame, told, serverNow, onState, onStatus }) {
   const { words, format, locale } = tools;
   let changes = 0;
   let state = "connecting";
@@ -32,6 +32,7 @@ export function passFace(root, { tools, token, version, told, serverNow, onState
   function tell(next) {
     if (state === next) return;
     state = next;
+    frame.dataset.conn = state;
     onStatus({ state });
   }
 
@@ -40,7 +41,8 @@ export function passFace(root, { tools, token, version, told, serverNow, onState
     changes = answer.changes;
     told.textContent = doings(answer.events);
     if (answer.version <= version) {
-      interrupted = false;
+      /* Woken, and not there yet: what it fetches then is still what was missed. */
+      interrupted &&= answer.events.at(-1)?.kind === "pushed";
       return;
     }
     const info = { caughtUp: interrupted, missed: answer.version - version - 1, painted: Promise.resolve(null) };
@@ -65,20 +67,32 @@ export function passFace(root, { tools, token, version, told, serverNow, onState
     return words("pass_fetched", { time: time(pushed), ms, kb });
   }
 
+  /** Without a time limit of its own: the server answers when there is something, or after a while that there is not. */
+  async function ask() {
+    const headers = { authorization: `Bearer ${token}` };
+    /* After a loss, what is shown already is an answer too: it says that the way is free again. */
+    const after = state === "live" ? changes : changes - 1;
+    const response = await fetch(`/wall/v1/pass?after=${after}&lang=${locale}`, { headers });
+    if (!response.ok) throw new Error(String(response.status));
+    return response.status === 204 ? null : response.json();
+  }
+
   /** @param {number} mine */
   async function follow(mine) {
+    let failures = 0;
     while (mine === turn) {
       try {
-        const path = `/wall/v1/pass?after=${changes}&lang=${locale}`;
-        const answer = await request({ path, method: "GET", token });
+        const answer = await ask();
         if (mine !== turn) return;
         tell("live");
+        failures = 0;
         if (answer) take(answer);
       } catch {
         if (mine !== turn) return;
         interrupted = true;
         tell(navigator.onLine ? "reconnecting" : "offline");
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        /* At once, the first time: a connection that was kept from before is found dead by using it. */
+        if (failures++) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
       }
     }
   }

@@ -72,6 +72,7 @@ function connectPass() {
     tools,
     token: config.faces.pass.token,
     version: entry.version,
+    frame: article,
     told: /** @type {Element} */ (article.querySelector("[data-told]")),
     serverNow: () => faces.get("web")?.face.live.serverNow() ?? Date.now(),
     onState: (frame, info) => arrived("pass", article, frame, info),
