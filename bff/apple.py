@@ -52,12 +52,12 @@ class AppleController(Controller):
         device: FromPath[str],
         pass_type: FromPath[str],
         serial: FromPath[str],
-    ) -> Response[None]:
+    ) -> Response[bytes]:
         """`Authorization: ApplePass <token>`, `{"pushToken": "..."}`. 201 where it is new, else 200."""
         token = _pass_token(request)
         sent = await _decoded(request, Registration)
         new = await services.outside.apple.register(device, pass_type, serial, token, sent.push_token)
-        return Response(None, status_code=201 if new else 200)
+        return Response(b"", status_code=201 if new else 200)
 
     @delete(_REGISTRATION, status_code=200)
     async def unregister(
@@ -67,9 +67,9 @@ class AppleController(Controller):
         device: FromPath[str],
         pass_type: FromPath[str],
         serial: FromPath[str],
-    ) -> Response[None]:
+    ) -> Response[bytes]:
         await services.outside.apple.unregister(device, pass_type, serial, _pass_token(request))
-        return Response(None, status_code=200)
+        return Response(b"", status_code=200)
 
     @get("/v1/devices/{device:str}/registrations/{pass_type:str}")
     async def changed(
@@ -90,9 +90,9 @@ class AppleController(Controller):
         return Response(b"", status_code=304, media_type=MEDIA_TYPE) if given is None else pass_response(given)
 
     @post("/v1/log", status_code=200)
-    async def log(self, request: _Request, services: Given) -> Response[None]:
+    async def log(self, request: _Request, services: Given) -> Response[bytes]:
         await services.outside.apple.log((await _decoded(request, Logs)).logs)
-        return Response(None, status_code=200)
+        return Response(b"", status_code=200)
 
 
 def pass_response(given: GivenPass, *, file: str = "") -> Response[bytes]:

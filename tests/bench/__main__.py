@@ -26,10 +26,11 @@ from tests.bench.plan import QUICK, Plan
 from tests.bench.row_crash import crash_rows
 from tests.bench.row_engine import engine_rows
 from tests.bench.row_http import http_rows
+from tests.bench.row_passes import pass_rows
 from tests.bench.row_screens import screen_rows
 from tests.bench.table import keep, show
 
-KNOWN = ("1", "1b", "2", "4", "5", "6", "7", "11")
+KNOWN = ("1", "1b", "2", "4", "5", "6", "7", "10", "10b", "11")
 OTHER_FILES = 500
 
 
@@ -72,6 +73,8 @@ def _run(ground: Ground, wanted: list[str]) -> list[Row]:
     if "2" in wanted:
         rows += http_rows(ground)
     rows += screen_rows(ground, wanted)
+    if "10" in wanted or "10b" in wanted:
+        rows += pass_rows(ground.plan)
     if "11" in wanted:
         rows += crash_rows(ground)
     return sorted(rows, key=lambda row: KNOWN.index(row.row))

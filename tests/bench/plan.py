@@ -40,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     hot_sockets: int = 2_000
     hot_seconds: float = 6.0
 
+    pass_seconds: float = 3.0
+
     crash_members: int = 40
     crash_rate: float = 150.0
     crash_seconds: float = 12.0
@@ -61,6 +63,7 @@ QUICK = Plan(
     idle_seconds=1.0,
     hot_sockets=500,
     hot_seconds=2.0,
+    pass_seconds=1.0,
     crash_members=10,
     crash_rate=100.0,
     crash_seconds=6.0,

@@ -201,8 +201,8 @@ async def opened(
     providers: Providers | None = None,
 ) -> AsyncIterator[House]:
     """A house on `database`. `roles` without "serve" has neither the repair lane nor its tick: what is shown then came
-    by the direct lane or the bus. `public_url`: for one of several that stand behind the same name. `providers`: the outside
-    it speaks to; nothing where there are none."""
+    by the direct lane or the bus. `public_url`: for one of several that stand behind the same name. `providers`: the
+    outside it speaks to; nothing where there are none."""
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     settings = Settings(

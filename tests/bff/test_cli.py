@@ -17,6 +17,8 @@ WRONG = [
     ("no such file", ["programme", "check", "missing.toml"], 2, "'missing.toml' does not exist."),
     ("not TOML", ["programme", "check", "text.toml"], 1, "chorus: /: not TOML: "),
     ("a wrong field", ["programme", "check", "wrong.toml"], 1, "chorus: /earn: Object contains unknown field"),
+    ("which deliveries", ["deliveries", "replay"], 1, "chorus: name the deliveries to send again, or give --all"),
+    ("no such state", ["deliveries", "list", "--state", "lost"], 2, "'lost' is not one of 'pending', 'delivered',"),
     ("a token for nobody", ["token", "app"], 1, "chorus: --member CODE is needed for app"),
 ]
 
@@ -51,5 +53,16 @@ def test_no_command_shows_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys:
     with pytest.raises(SystemExit):
         cli.main()
     told = capsys.readouterr()
-    for command in ("serve", "work", "demo", "migrate", "verify", "token", "device", "programme"):
+    for command in (
+        "serve",
+        "work",
+        "demo",
+        "migrate",
+        "verify",
+        "token",
+        "device",
+        "programme",
+        "deliveries",
+        "passes",
+    ):
         assert f"  {command} " in told.out + told.err
