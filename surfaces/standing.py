@@ -97,47 +97,70 @@ def _balance(account: Account, programme: Programme, w: Words) -> Balance:
 def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Tier:
     stands = standing(account.qualifying, programme, now)
     tier, upper, qualifying = stands.tier, stands.next, stands.qualifying
-    name = text_in(tier.name, w.locale)
-    spoken = {
-        "tier": name,
-        "qualifying": formats.number(qualifying),
-        "unit": text_in(programme.points.other, w.locale),
-        "period": w("tier.period", year=stands.period),
-    }
-    first = tier.threshold == 0
     kept_through = stands.period + 1 if qualifying >= tier.threshold else stands.period
-    end = period_start(kept_through + 1, programme)
-    kept_text = "" if first else w("tier.kept", date=_last_day(end, programme.key, w.locale))
+    rung = _rung(tier.key, stands.period, kept_through, programme.key, w.locale)
+    shown = formats.number(qualifying)
     if upper is None:
-        next_name = to_next = notch = None
-        distance, label = w("tier.top"), w("tier.label_top", **spoken)
-        progress, goal_text, notch_text = 100.0, "", ""
+        to_next = None
+        distance, progress = w("tier.top"), 100.0
+        label = w("tier.label_top", qualifying=shown, **rung.spoken)
     else:
-        next_name = text_in(upper.name, w.locale)
         to_next = upper.threshold - qualifying
-        distance = w("tier.distance", n=formats.number(to_next), tier=next_name, unit=spoken["unit"])
-        goal_text = formats.number(upper.threshold)
-        label = w("tier.label", goal=goal_text, distance=distance, **spoken)
+        distance = w("tier.distance", n=formats.number(to_next), tier=rung.next_name, unit=rung.spoken["unit"])
         progress = _share(qualifying, upper.threshold)
-        notch = None if first else _share(tier.threshold, upper.threshold)
-        notch_text = "" if first else formats.number(tier.threshold)
+        label = w("tier.label", goal=rung.goal_text, distance=distance, qualifying=shown, **rung.spoken)
     return Tier(
         key=tier.key,
-        name=name,
+        name=rung.spoken["tier"],
         qualifying=qualifying,
-        qualifying_text=spoken["qualifying"],
-        period=spoken["period"],
-        next_name=next_name,
+        qualifying_text=shown,
+        period=rung.spoken["period"],
+        next_name=rung.next_name,
         next_threshold=upper.threshold if upper else None,
         to_next=to_next,
         distance=distance,
         label=label,
         progress=progress,
-        notch=notch,
-        notch_text=notch_text,
-        goal_text=goal_text,
-        kept_text=kept_text,
-        finish=finish_of(tier.key, programme),
+        notch=rung.notch,
+        notch_text=rung.notch_text,
+        goal_text=rung.goal_text,
+        kept_text=rung.kept_text,
+        finish=rung.finish,
+    )
+
+
+class _Rung(msgspec.Struct, frozen=True):
+    """What every member says alike who stands on one rung of the ladder in one period."""
+
+    spoken: dict[str, str]
+    next_name: str | None
+    notch: float | None
+    notch_text: str
+    goal_text: str
+    kept_text: str
+    finish: Finish
+
+
+@lru_cache(maxsize=256)
+def _rung(tier: str, period: int, kept_through: int, key: ProgrammeKey, locale: str) -> _Rung:
+    programme, w = key.programme, words(locale)
+    rank = [one.key for one in programme.tiers].index(tier)
+    own = programme.tiers[rank]
+    upper = programme.tiers[rank + 1] if rank + 1 < len(programme.tiers) else None
+    first = own.threshold == 0
+    end = period_start(kept_through + 1, programme)
+    return _Rung(
+        spoken={
+            "tier": text_in(own.name, locale),
+            "unit": text_in(programme.points.other, locale),
+            "period": w("tier.period", year=period),
+        },
+        next_name=text_in(upper.name, locale) if upper else None,
+        notch=None if first or upper is None else _share(own.threshold, upper.threshold),
+        notch_text="" if first or upper is None else formats.number(own.threshold),
+        goal_text=formats.number(upper.threshold) if upper else "",
+        kept_text="" if first else w("tier.kept", date=_last_day(end, key, locale)),
+        finish=finish_of(tier, programme),
     )
 
 

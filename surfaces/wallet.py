@@ -22,7 +22,7 @@ COLOURS: dict[Finish, tuple[str, str, str]] = {
     "gold": ("rgb(225,183,97)", "rgb(46,26,7)", "rgb(79,53,20)"),
 }
 """Background, foreground, label. Each label is at least 4.5:1 on its background; a test measures."""
-RECENT = 5
+RECENT = 3
 """Rows of what happened, on the back."""
 
 

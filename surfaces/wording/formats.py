@@ -83,8 +83,10 @@ def time(instant: datetime, zone: tzinfo) -> str:
 
 def date_time(instant: datetime, zone: tzinfo, locale: str) -> str:
     """`12 Dec 1997, 14:32`, `1997年12月12日 14:32`."""
-    between = " " if locale in ("zh-Hans", "zh-Hant") else ", "
-    return f"{date(instant, zone, locale)}{between}{time(instant, zone)}"
+    local = instant.astimezone(zone)
+    if locale in ("zh-Hans", "zh-Hant"):
+        return f"{local.year}年{local.month}月{local.day}日 {local.hour:02}:{local.minute:02}"
+    return f"{local.day} {_months('en')[local.month]} {local.year}, {local.hour:02}:{local.minute:02}"
 
 
 @cache

@@ -70,7 +70,7 @@ def letters(database: Database) -> None:
 
 @pytest.mark.usefixtures("letters")
 def test_dead_letters_are_listed_with_their_reason(chorus: Chorus) -> None:
-    unknown, failed = chorus("deliveries", "list").splitlines()
+    failed, unknown = chorus("deliveries", "list").splitlines()
     assert unknown.split("\t")[1:] == [
         "unknown", "2026-03-14T09:26:53Z", "purchase of member 1042, version 3, to email 3", "attempts 1", "ReadTimeout",
     ]  # fmt: skip

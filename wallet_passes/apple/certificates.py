@@ -10,24 +10,25 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from core.providers import Providers
 from core.settings import OperatorError, make_data_dir
+from wallet_passes.apple.signature import SignatureForm
 
 WARN_BEFORE = timedelta(days=30)
 DEVELOPMENT_TYPE = "pass.dev.chorus.loyalty"
 DEVELOPMENT_TEAM = "CHORUSDEV0"
 _DEVELOPMENT_YEARS = 10
-_OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.DetachedSignature]
 
 
 @dataclass(frozen=True)
@@ -39,28 +40,26 @@ class Signer:
     key: rsa.RSAPrivateKey
     development: bool
 
-    @property
+    @cached_property
     def pass_type(self) -> str:
         return _name(self.certificate, NameOID.USER_ID)
 
-    @property
+    @cached_property
     def team(self) -> str:
         return _name(self.certificate, NameOID.ORGANIZATIONAL_UNIT_NAME)
 
-    @property
+    @cached_property
     def expires_at(self) -> datetime:
         """When the first of the two certificates is no longer good."""
         return min(self.certificate.not_valid_after_utc, self.intermediate.not_valid_after_utc)
 
+    @cached_property
+    def _form(self) -> SignatureForm:
+        return SignatureForm(self.certificate, self.intermediate, self.key)
+
     def sign(self, manifest: bytes) -> bytes:
-        """The detached signature of a manifest, DER."""
-        return (
-            pkcs7.PKCS7SignatureBuilder()
-            .set_data(manifest)
-            .add_signer(self.certificate, self.key, hashes.SHA256())
-            .add_certificate(self.intermediate)
-            .sign(serialization.Encoding.DER, _OPTIONS)
-        )
+        """The detached signature of a manifest, DER, with the real time: certificates are judged by it."""
+        return self._form.sign(manifest, datetime.now(UTC))
 
 
 def load_signer(providers: Providers, data_dir: Path, now: datetime) -> Signer:

@@ -11,7 +11,6 @@ two changed fields says merely that the pass changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -117,9 +116,7 @@ def _with_texts(view: WalletView, texts: Sequence[str]) -> WalletView:
     return msgspec.structs.replace(view, description=description, brand=brand, **parts)
 
 
-@lru_cache(maxsize=8192)
 def _line(text: str, its: str) -> str:
-    """The same labels are translated in every pass."""
     return f'"{_quoted(text)}" = "{_quoted(its)}";\n'
 
 
