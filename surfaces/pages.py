@@ -52,7 +52,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class PassFace(msgspec.Struct, frozen=True, kw_only=True):
     """A wallet pass as a phone draws it, read out of its `pass.json`; `strip` is the address of its picture."""
 
-    logo_text: str
+    brand: str
     background: str
     foreground: str
     label: str

@@ -24,7 +24,7 @@ ALL = ("card", "phone", "kiosk", "receipt", "wall", "signed_out", "error")
 def pass_face(view: WalletView) -> pages.PassFace:
     """What a phone shows of a pass with this view."""
     return pages.PassFace(
-        logo_text=view.brand,
+        brand=view.brand,
         background=view.background,
         foreground=view.foreground,
         label=view.label,

@@ -101,7 +101,7 @@ def face(held: Held, locale: str) -> PassFace:
         return tuple(PassField(key=one["key"], label=said(one["label"]), value=said(one["value"])) for one in shown)
 
     return PassFace(
-        logo_text=said(document["logoText"]),
+        brand=said(document["logoText"]),
         background=document["backgroundColor"],
         foreground=document["foregroundColor"],
         label=document["labelColor"],
