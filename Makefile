@@ -23,6 +23,7 @@ demo: setup ## Start everything and replay a record shop's purchases; says where
 test: setup ## Run every test
 	@$(RUN)python -m tests.browser.chromium
 	@$(RUN)python -m tests.peers.install
+	@$(RUN)python -m tests.peers.kde.install
 	@$(RUN)pytest
 
 check: setup ## Format, lint, types, import direction, tests

@@ -47,6 +47,8 @@ async def register(engine: AsyncEngine, device: MemberDevice) -> tuple[int, bool
     address = (device.channel, device.app, device.token)
     details = (keys, device.locale, device.refreshed_at, device.until)
     async with transaction(engine) as connection:
+        # A member's registrations one after the other, so that each sees how many there are.
+        await connection.execute(_ONE_AT_A_TIME, device.member)
         rows: list[tuple[int, bool]] = []
         while not rows:  # again only where another member registered the same token at this moment
             await connection.execute(_LEAVE_ANOTHER, *address, device.member)
@@ -107,6 +109,8 @@ def _device(row: tuple[object, ...]) -> MemberDevice:
 
 _COLUMNS = "id, member_id, app, channel, token, CAST(keys AS text), locale, registered_at, refreshed_at, until"
 _DEVICES = f"SELECT {_COLUMNS} FROM member_device"  # noqa: S608 - our own column names
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('member_device', $1))"
 
 _LEAVE_ANOTHER = "DELETE FROM member_device WHERE channel = $1 AND app = $2 AND token = $3 AND member_id <> $4"
 

@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -41,9 +42,15 @@ LOOK_SECONDS = 0.5
 """Between looks for what came due, or was planned or left behind elsewhere."""
 AGAIN_SECONDS = 1.0
 CLEAN_SECONDS = 3600.0
+SEND_SECONDS = 45.0
+"""Of one send in all: less than a lease, or it could be taken over, and sent again, while it still goes on."""
 FAREWELL_SECONDS = 12.0
 """Longer than a request may take: what is under way at the end is settled, not left to a lease."""
 
+_AWAY = (DBAPIError, OSError, PoolTimeout)
+"""What the database's absence looks like."""
+
+_T = TypeVar("_T")
 _log = structlog.get_logger("push.dispatch")
 
 
@@ -61,7 +68,8 @@ class Dispatcher:
         self._worker = uuid4().hex
         self._busy: Counter[str] = Counter()
         self._woken = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._unbegun: list[int] = []
         self._settling: list[Settled] = []
         self._settle_soon: asyncio.Task[None] | None = None
 
@@ -83,17 +91,26 @@ class Dispatcher:
                 if not await self.turn():
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
-            except (DBAPIError, OSError, PoolTimeout) as error:
-                _log.warning("dispatch_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            except _AWAY as error:
+                _log.warning("dispatch_failed", error=_line(error))
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def turn(self) -> int:
-        """Begin what is due, as far as there is room; returns how many."""
+        """Begin what is due, as far as there is room; returns how many. Who is cancelled here does not stop it: what was
+        taken and not begun would wait for its lease to end, and then look as if a crash had left it."""
+        return await asyncio.shield(self._start(self._turn()))
+
+    async def _turn(self) -> int:
         room = {name: left for name, one in self._carriers.items() if (left := one.at_once - self._busy[name]) > 0}
         if not room:
             return 0
+        unbegun, now = list(self._unbegun), self._clock()
         async with transaction(self._database) as connection:
-            taken = await store.take(connection, room, self.newest_only, self._worker, self._clock())
+            if unbegun:
+                again = now + timedelta(seconds=AGAIN_SECONDS)
+                await store.give_back(connection, unbegun, self._worker, again)
+            taken = await store.take(connection, room, self.newest_only, self._worker, now)
+        del self._unbegun[: len(unbegun)]
         for name in {one.delivery.channel for one in taken}:
             batch = [one for one in taken if one.delivery.channel == name]
             self._busy[name] += len(batch)
@@ -103,7 +120,7 @@ class Dispatcher:
     async def idle(self) -> None:
         """Until nothing is under way."""
         while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
         """Settle what is under way; after `run` was cancelled."""
@@ -111,43 +128,74 @@ class Dispatcher:
             await asyncio.wait_for(self.idle(), FAREWELL_SECONDS)
         for task in self._tasks:
             task.cancel()
+        if self._unbegun:
+            with contextlib.suppress(*_AWAY):
+                async with transaction(self._database) as connection:
+                    await store.give_back(connection, self._unbegun, self._worker, self._clock())
         for carrier in self._carriers.values():
             await carrier.close()
 
     # -- one batch ------------------------------------------------------------------------------------------------
 
     async def _carry(self, carrier: Carrier, batch: Sequence[Taken]) -> None:
-        abandoned = [] if carrier.hides_repeats else [one.delivery for one in batch if one.abandoned]
-        for delivery in abandoned:
-            self._settle(delivery, Unknown("a worker crashed while it sent this"))
-        sending = [one.delivery for one in batch if one.delivery not in abandoned]
-        self._busy[carrier.channel] -= len(abandoned)
-        try:
-            prepared = await carrier.prepare(sending) if sending else {}
-        except Exception as error:
-            # Nothing of it was sent: given back, to be taken again once the database answers.
-            _log.warning("not_prepared", channel=carrier.channel, error=(str(error) or type(error).__name__))
-            await asyncio.sleep(AGAIN_SECONDS)
-            await self._give_back([one.id for one in sending])
-            self._busy[carrier.channel] -= len(sending)
-            return
-        for delivery in sending:
-            message = prepared.get(delivery.id, Rejected("the device is gone"))
+        sending = []
+        for one in batch:
+            if one.abandoned and not carrier.hides_repeats:
+                self._busy[carrier.channel] -= 1
+                self._settle(one.delivery, Unknown("a worker crashed while it sent this"))
+            else:
+                sending.append(one.delivery)
+        for delivery, message in await self._prepared(carrier, sending):
             self._start(self._send(carrier, delivery, message))
+
+    async def _prepared(self, carrier: Carrier, deliveries: Sequence[Delivery]) -> list[tuple[Delivery, Any]]:
+        """What is to be sent, or the outcome already; without those that are given back."""
+        if not deliveries:
+            return []
+        try:
+            prepared = await carrier.prepare(deliveries)
+        except _AWAY as error:
+            _log.warning("not_prepared", channel=carrier.channel, error=_line(error))
+            self._busy[carrier.channel] -= len(deliveries)
+            self._unbegun += [one.id for one in deliveries]
+            return []
+        except Exception as error:
+            if len(deliveries) > 1:  # one of them, and the others are not to wait for it
+                return [pair for one in deliveries for pair in await self._prepared(carrier, [one])]
+            _log.error("not_prepared", channel=carrier.channel, delivery=deliveries[0].id, exc_info=error)
+            return [(deliveries[0], Retry(f"not prepared: {type(error).__name__} {error}"))]
+        return [(one, prepared.get(one.id, Rejected("the device is gone"))) for one in deliveries]
 
     async def _send(self, carrier: Carrier, delivery: Delivery, message: Any) -> None:
         try:
-            outcome: Outcome = message if isinstance(message, Outcome) else await carrier.send(message)
+            outcome: Outcome = message if isinstance(message, Outcome) else await self._sent(carrier, delivery, message)
             if isinstance(outcome, TokenDead):
-                await carrier.forget(delivery, outcome)
-        except Exception as error:
-            _log.error("send_failed", channel=carrier.channel, delivery=delivery.id, exc_info=error)
-            outcome = Unknown(f"{type(error).__name__}: {error}")
+                outcome = await self._forgotten(carrier, delivery, outcome)
         finally:
             self._busy[carrier.channel] -= 1
         if isinstance(outcome, Unknown) and carrier.hides_repeats:
             outcome = Retry(outcome.reason)
         self._settle(delivery, outcome)
+
+    async def _sent(self, carrier: Carrier, delivery: Delivery, message: Any) -> Outcome:
+        limit = asyncio.timeout(SEND_SECONDS)
+        try:
+            async with limit:
+                return await carrier.send(message)
+        except Exception as error:
+            if limit.expired():
+                return Unknown(f"not done within {SEND_SECONDS:g} s")
+            _log.error("send_failed", channel=carrier.channel, delivery=delivery.id, exc_info=error)
+            return Unknown(f"{type(error).__name__}: {error}")
+
+    async def _forgotten(self, carrier: Carrier, delivery: Delivery, dead: TokenDead) -> Outcome:
+        """A target that could not be forgotten is told of again, and then forgotten."""
+        try:
+            await carrier.forget(delivery, dead)
+        except Exception as error:
+            _log.error("not_forgotten", channel=carrier.channel, delivery=delivery.id, exc_info=error)
+            return Retry(dead.reason)
+        return dead
 
     # -- outcomes -------------------------------------------------------------------------------------------------
 
@@ -174,24 +222,17 @@ class Dispatcher:
                 settled, self._settling = self._settling, []
                 try:
                     async with transaction(self._database) as connection:
-                        await store.settle(connection, settled, self.newest_only, self._clock())
-                except (DBAPIError, OSError, PoolTimeout) as error:
-                    _log.warning("not_settled", error=(str(error) or type(error).__name__).splitlines()[0])
+                        await store.settle(connection, settled, self.newest_only, self._worker, self._clock())
+                except _AWAY as error:
+                    _log.warning("not_settled", error=_line(error))
                     self._settling = [*settled, *self._settling]
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._settle_soon = None
         self.wake()
 
-    async def _give_back(self, ids: Sequence[int]) -> None:
-        try:
-            async with transaction(self._database) as connection:
-                await store.give_back(connection, ids, self._worker)
-        except (DBAPIError, OSError, PoolTimeout) as error:
-            _log.warning("not_given_back", error=(str(error) or type(error).__name__).splitlines()[0])
-
-    def _start(self, coroutine: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(coroutine)
+    def _start(self, coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -209,3 +250,7 @@ def _state(outcome: Outcome, attempt: int) -> State:
             return "unknown"
         case Rejected():
             return "rejected"
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

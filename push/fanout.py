@@ -7,6 +7,7 @@ that is there already is not made again. Each planner writes what it must in tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -31,8 +32,11 @@ ACK_SECONDS = 30
 AT_ONCE = 8
 WAIT_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
+LATER_SECONDS = 60
 
-_FACTS = msgspec.json.Decoder(list[Fact])
+_AWAY = (DBAPIError, OSError, PoolTimeout, TimeoutError)
+_MESSAGE = msgspec.json.Decoder(list[msgspec.Raw])
+_FACT = msgspec.json.Decoder(Fact)
 _log = structlog.get_logger("push.fanout")
 
 
@@ -57,29 +61,61 @@ class Fanout:
         while True:
             try:
                 subscription = await self._subscribe()
-                while True:
-                    try:
-                        messages = await subscription.fetch(AT_ONCE, timeout=WAIT_SECONDS)
-                    except TimeoutError:
-                        continue
-                    for message in messages:
-                        await self.take(message)
-            except (DBAPIError, OSError, PoolTimeout, NatsError, TimeoutError) as error:
+                try:
+                    await self._follow(subscription)
+                finally:
+                    with contextlib.suppress(NatsError, OSError):
+                        await subscription.unsubscribe()
+            except (*_AWAY, NatsError) as error:
                 _log.warning("fanout_failed", error=(str(error) or type(error).__name__).splitlines()[0])
                 await asyncio.sleep(AGAIN_SECONDS)
 
+    async def _follow(self, subscription: JetStreamContext.PullSubscription) -> None:
+        while True:
+            try:
+                messages = await subscription.fetch(AT_ONCE, timeout=WAIT_SECONDS)
+            except TimeoutError:
+                continue
+            left = list(messages)
+            try:
+                while left:
+                    await self.take(left[0])
+                    del left[0]
+            finally:
+                # Where the database went away: told to come again, they need not wait for the acknowledgement's time.
+                for message in left:
+                    await message.nak()
+
     async def take(self, message: Msg) -> None:
-        """Plan one message of the stream, then acknowledge it."""
-        try:
-            facts = _FACTS.decode(message.data)
-        except msgspec.DecodeError as error:
-            # It will never be readable: told, and put aside, or it would hold up all that follows.
-            _log.error("unreadable_facts", error=str(error))
+        """Plan one message of the stream, then acknowledge it. A fact that cannot be read, or planned, holds up no other:
+        it is told of, and what cannot be read is put aside, while the other comes again in a while."""
+        facts = _readable(message.data)
+        if facts is None:
             await message.term()
             return
-        if await self.plan(facts):
+        try:
+            new = await self.plan(facts)
+        except _AWAY:
+            raise
+        except Exception as error:
+            new = await self._one_by_one(facts)
+            _log.error("not_planned", exc_info=error)
+            await message.nak(delay=LATER_SECONDS)
+        else:
+            await message.ack()
+        if new:
             self._planned()
-        await message.ack()
+
+    async def _one_by_one(self, facts: Sequence[Fact]) -> int:
+        new = 0
+        for fact in facts:
+            try:
+                new += await self.plan([fact])
+            except _AWAY:
+                raise
+            except Exception as error:
+                _log.error("not_planned", fact=fact.id, kind=fact.kind, error=f"{type(error).__name__}: {error}")
+        return new
 
     async def plan(self, facts: Sequence[Fact]) -> int:
         """Returns how many deliveries are new."""
@@ -93,3 +129,19 @@ class Fanout:
             ack_policy=AckPolicy.EXPLICIT, ack_wait=ACK_SECONDS, deliver_policy=DeliverPolicy.ALL, max_deliver=-1
         )
         return await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM, config=config)
+
+
+def _readable(data: bytes) -> list[Fact] | None:
+    """The facts of a message, without those that cannot be read; None where nothing can."""
+    try:
+        parts = _MESSAGE.decode(data)
+    except (ValueError, RecursionError) as error:
+        _log.error("unreadable_message", error=str(error))
+        return None
+    facts = []
+    for part in parts:
+        try:
+            facts.append(_FACT.decode(part))
+        except (ValueError, RecursionError) as error:
+            _log.error("unreadable_fact", error=str(error))
+    return facts

@@ -55,7 +55,7 @@ CREATE TABLE delivery (
 COMMENT ON COLUMN delivery.fact IS 'The outbox row of this epoch; below zero: a change the clock or the programme made.';
 CREATE UNIQUE INDEX delivery_once ON delivery (fact, member_id, channel, target, epoch);
 CREATE INDEX delivery_due ON delivery (channel, due_at) WHERE state = 'pending';
-CREATE INDEX delivery_target ON delivery (channel, target) WHERE state = 'pending';
+CREATE INDEX delivery_target ON delivery (channel, target, version);
 CREATE INDEX delivery_dead ON delivery (id) WHERE state IN ('rejected', 'failed', 'unknown');
 CREATE INDEX delivery_age ON delivery USING brin (created_at);
 
@@ -81,7 +81,7 @@ CREATE TABLE wallet_pass (
     valid_until timestamptz,
     created_at  timestamptz NOT NULL
 ) WITH (fillfactor = 70);
-COMMENT ON COLUMN wallet_pass.given_tag IS 'The tag at which it was last given out; behind it, there is news to tell.';
+COMMENT ON COLUMN wallet_pass.given_tag IS 'The tag at which it was first given out; beyond it, copies may be old.';
 COMMENT ON COLUMN wallet_pass.valid_until IS 'When the clock alone changes what the pass last given out shows.';
 CREATE INDEX wallet_pass_programme ON wallet_pass (programme, member_id);
 CREATE INDEX wallet_pass_due ON wallet_pass (valid_until) WHERE valid_until IS NOT NULL;

@@ -57,12 +57,11 @@ Outcome = Delivered | TokenDead | Retry | Unknown | Rejected
 def pause(attempt: int, wish: timedelta | None, random: Callable[[], float]) -> timedelta:
     """How long to wait after `attempt` (from 1) failed; `random` gives [0, 1).
 
-    Never shorter than the provider's wish (bounded by `LONGEST_WISH`); else between half and the whole of the doubling
-    pause.
+    Between half and the whole of the doubling pause, and never shorter than the provider's wish (bounded by
+    `LONGEST_WISH`): one that says "in a second" through a long outage must not use up all attempts in some seconds.
     """
     doubled = min(FIRST_PAUSE * (1 << min(attempt - 1, 20)), LONGEST_PAUSE)
     own = doubled * (0.5 + random() / 2)
     if wish is None or wish <= timedelta():
         return own
-    bounded = min(wish, LONGEST_WISH)
-    return bounded * (1 + random() / 10)
+    return max(own, min(wish, LONGEST_WISH) * (1 + random() / 10))

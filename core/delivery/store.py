@@ -24,6 +24,9 @@ LEASE = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 """Longer than the stream keeps a fact: while a fact can come again, what was done for it is known."""
 
+MAX_REASON = 500
+_TAKING_LOCK = 0x54414B45  # "TAKE"
+
 State = Literal["pending", "delivered", "collapsed", "dead", "rejected", "failed", "unknown"]
 DEAD_LETTERS: tuple[State, ...] = ("rejected", "failed", "unknown")
 
@@ -94,26 +97,41 @@ async def own_fact(connection: Driver) -> int:
 async def take(
     connection: Driver, room: Mapping[str, int], newest_only: Collection[str], worker: str, now: datetime
 ) -> list[Taken]:
-    """The deliveries due now, soonest first, at most `room` of each channel; they are this worker's for `LEASE`."""
+    """The deliveries due now, soonest first, at most `room` of each channel; they are this worker's for `LEASE`. What a
+    newer one made needless is collapsed here at the latest. Within a transaction."""
     newest = [channel in newest_only for channel in room]
-    rows = await connection.fetch(_TAKE, list(room), list(room.values()), newest, now, now + LEASE, worker)
-    return [Taken(Delivery(*row[:-1]), row[-1]) for row in rows]
+    if any(newest):
+        # One at a time: of two that look at the same moment, neither sees what the other takes for the same target.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _TAKING_LOCK)
+    while True:
+        rows = await connection.fetch(_TAKE, list(room), list(room.values()), newest, now, now + LEASE, worker)
+        taken = [Taken(Delivery(*row[:-2]), row[-2]) for row in rows if not row[-1]]
+        if taken or not rows:
+            return taken
 
 
-async def settle(connection: Driver, settled: Sequence[Settled], newest_only: Collection[str], now: datetime) -> None:
-    """Record outcomes. One that was taken over meanwhile (another attempt began) is not touched; one that would be sent
-    again gives way to a newer one of a `newest_only` channel."""
+async def settle(
+    connection: Driver, settled: Sequence[Settled], newest_only: Collection[str], worker: str, now: datetime
+) -> None:
+    """Record what became of deliveries that `worker` took. One that was taken over meanwhile is not touched; one that
+    would be sent again gives way to a newer one of a `newest_only` channel."""
     rows = sorted(settled, key=lambda one: one.id)
     done = await connection.fetch(
         _SETTLE,
         [one.id for one in rows],
         [one.attempt for one in rows],
         [one.state for one in rows],
-        [one.reason[:500] for one in rows],
+        [_kept(one.reason) for one in rows],
         [one.due_at for one in rows],
         now,
+        worker,
     )
     await _collapse(connection, done, newest_only, now)
+
+
+def _kept(reason: str) -> str:
+    """A provider's words as a column takes them: one NUL among them would keep every outcome from being recorded."""
+    return "".join(c if c.isprintable() else " " for c in reason[:MAX_REASON]).strip()
 
 
 async def _collapse(
@@ -124,15 +142,9 @@ async def _collapse(
         await connection.execute(_COLLAPSE, [channel for channel, _ in wanted], [target for _, target in wanted], now)
 
 
-async def give_back(connection: Driver, ids: Sequence[int], worker: str) -> None:
-    """Let go of deliveries that were taken and not begun."""
-    await connection.execute(_GIVE_BACK, list(ids), worker)
-
-
-async def next_due(connection: Driver, channels: Collection[str], now: datetime) -> datetime | None:
-    """When the next delivery of these channels is due; one that is under way is due when its lease ends."""
-    due: datetime | None = await connection.fetchval(_NEXT_DUE, list(channels), now)
-    return due
+async def give_back(connection: Driver, ids: Sequence[int], worker: str, due_at: datetime) -> None:
+    """Let go of deliveries that were taken and not begun; that was no attempt."""
+    await connection.execute(_GIVE_BACK, list(ids), worker, due_at)
 
 
 async def listed(
@@ -169,54 +181,58 @@ _ADD = """INSERT INTO delivery (epoch, fact, member_id, version, kind, channel, 
               AS new (fact, member, version, kind, channel, target, due)
        ON CONFLICT DO NOTHING RETURNING channel, target"""
 
-# The newest is the highest version, whenever it was entered; of those the last entered.
-_COLLAPSE = """UPDATE delivery AS old SET state = 'collapsed', reason = 'a newer one takes its place', updated_at = $3
+# Whether `old` is needless. Of two that wait the newer is the higher version, whenever it was entered, and of equals the
+# later entered. One that was sent makes needless what is of a lower version. Version 0 has no place in that order: it is
+# a change of the clock or the programme, which what is under way, or was sent, need not show.
+_SUPERSEDED = """EXISTS (SELECT FROM delivery AS newer
+                       WHERE newer.channel = old.channel AND newer.target = old.target AND newer.id <> old.id
+                         AND newer.version >= old.version
+                         AND CASE WHEN newer.state = 'pending' THEN (newer.version, newer.id) > (old.version, old.id)
+                                        AND (old.version > 0 OR newer.leased_until IS NULL)
+                                  ELSE newer.version > old.version AND old.version > 0 END)"""
+
+_COLLAPSE = f"""UPDATE delivery AS old SET state = 'collapsed', reason = 'a newer one takes its place', updated_at = $3
          FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[])) AS wanted (channel, target)
         WHERE old.channel = wanted.channel AND old.target = wanted.target
           AND old.state = 'pending' AND (old.leased_until IS NULL OR old.leased_until <= $3)
-          AND EXISTS (SELECT FROM delivery AS newer
-                       WHERE newer.channel = old.channel AND newer.target = old.target AND newer.state = 'pending'
-                         AND (newer.version, newer.id) > (old.version, old.id))"""
+          AND {_SUPERSEDED}"""  # noqa: S608 - our own words
 
-_TAKE = """UPDATE delivery AS d
-          SET leased_until = $5, leased_by = $6, attempts = attempts + 1, updated_at = $4
+_TAKE = f"""UPDATE delivery AS d
+          SET leased_until = CASE WHEN taken.needless THEN NULL ELSE CAST($5 AS timestamptz) END,
+              leased_by = CASE WHEN taken.needless THEN NULL ELSE CAST($6 AS text) END,
+              attempts = attempts + CASE WHEN taken.needless THEN 0 ELSE 1 END,
+              state = CASE WHEN taken.needless THEN 'collapsed' ELSE d.state END,
+              reason = CASE WHEN taken.needless THEN 'a newer one took its place' ELSE d.reason END,
+              updated_at = $4
          FROM unnest(CAST($1 AS text[]), CAST($2 AS integer[]), CAST($3 AS boolean[])) AS wanted (channel, most, newest)
         CROSS JOIN LATERAL (
-               SELECT due.id, due.leased_until IS NOT NULL AS abandoned
-                 FROM delivery AS due
-                WHERE due.channel = wanted.channel AND due.state = 'pending' AND due.due_at <= $4
-                  AND (due.leased_until IS NULL OR due.leased_until <= $4)
+               SELECT old.id, old.leased_until IS NOT NULL AS abandoned, wanted.newest AND {_SUPERSEDED} AS needless
+                 FROM delivery AS old
+                WHERE old.channel = wanted.channel AND old.state = 'pending' AND old.due_at <= $4
+                  AND (old.leased_until IS NULL OR old.leased_until <= $4)
                   AND NOT (wanted.newest AND EXISTS (
                         SELECT FROM delivery AS other
-                         WHERE other.channel = due.channel AND other.target = due.target AND other.state = 'pending'
-                           AND other.id <> due.id
-                           AND (other.leased_until > $4 OR (other.version, other.id) > (due.version, due.id))))
-                ORDER BY due.due_at, due.id
+                         WHERE other.channel = old.channel AND other.target = old.target AND other.state = 'pending'
+                           AND other.id <> old.id
+                           AND (other.leased_until > $4 OR (other.leased_until IS NOT NULL
+                                                            AND (other.version, other.id) > (old.version, old.id)))))
+                ORDER BY old.due_at, old.id
                 LIMIT wanted.most
                   FOR UPDATE SKIP LOCKED) AS taken
         WHERE d.id = taken.id
     RETURNING d.id, d.reference, d.member_id, d.version, d.kind, d.channel, d.target, d.attempts, d.created_at,
-              taken.abandoned"""
+              taken.abandoned, taken.needless"""  # noqa: S608 - our own words
 
 _SETTLE = """UPDATE delivery SET state = new.state, reason = new.reason, updated_at = $6,
               due_at = coalesce(new.due_at, delivery.due_at), leased_until = NULL, leased_by = NULL
          FROM unnest(CAST($1 AS bigint[]), CAST($2 AS integer[]), CAST($3 AS text[]), CAST($4 AS text[]),
                      CAST($5 AS timestamptz[])) AS new (id, attempt, state, reason, due_at)
         WHERE delivery.id = new.id AND delivery.attempts = new.attempt AND delivery.state = 'pending'
+          AND delivery.leased_by = $7
     RETURNING delivery.channel, delivery.target"""
 
-_GIVE_BACK = """UPDATE delivery SET leased_until = NULL, leased_by = NULL, attempts = attempts - 1
+_GIVE_BACK = """UPDATE delivery SET leased_until = NULL, leased_by = NULL, attempts = attempts - 1, due_at = $3
         WHERE id = ANY(CAST($1 AS bigint[])) AND leased_by = $2 AND state = 'pending'"""
-
-_NEXT_DUE = """SELECT min(next.at) FROM unnest(CAST($1 AS text[])) AS wanted (channel)
-        CROSS JOIN LATERAL (
-               (SELECT due_at AS at FROM delivery
-                 WHERE channel = wanted.channel AND state = 'pending' AND leased_until IS NULL
-                 ORDER BY due_at LIMIT 1)
-                UNION ALL
-               (SELECT greatest(leased_until, $2) FROM delivery
-                 WHERE channel = wanted.channel AND state = 'pending' AND leased_until IS NOT NULL
-                 ORDER BY leased_until LIMIT 1)) AS next"""
 
 _LIST = """SELECT id, member_id, version, kind, channel, target, state, attempts, reason, created_at, updated_at, due_at
          FROM delivery

@@ -14,6 +14,7 @@ import base64
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -22,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from core.clock import Clock
-from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
 from core.member_devices import DeviceChannel
 from core.settings import OperatorError
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, unanswered, wish
 
 TOKEN_SECONDS = 3000
 MAX_PAYLOAD = 4096
@@ -65,14 +66,22 @@ class ProviderToken:
 class ApnsClient:
     """One for a team and environment. Without a `token` the TLS certificate in `context` is who we are."""
 
-    def __init__(self, url: str, clock: Clock, *, token: ProviderToken | None, context: ssl.SSLContext) -> None:
-        self._token, self._clock = token, clock
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        token: ProviderToken | None,
+        context: ssl.SSLContext,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._token, self._clock, self._seconds = token, clock, seconds
         self._client = httpx.AsyncClient(
             base_url=url,
             http1=False,
             http2=True,
             verify=context,
-            timeout=TIMEOUT,
+            timeout=patience(seconds),
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=3600),
         )
 
@@ -84,10 +93,10 @@ class ApnsClient:
         sent = dict(headers)
         if self._token is not None:
             sent["authorization"] = f"bearer {self._token()}"
-        for last in (False, True):
-            response = await answered(self._client.post(f"/3/device/{device}", content=content, headers=sent))
-            if not isinstance(response, Unknown) or last or response.reason.startswith("ReadTimeout"):
-                break
+        path = f"/3/device/{quote(device, safe='')}"
+        response = await answered(self._client.post(path, content=content, headers=sent), self._seconds)
+        if unanswered(response):
+            response = await answered(self._client.post(path, content=content, headers=sent), self._seconds)
         return self._outcome(response) if isinstance(response, httpx.Response) else response
 
     def _outcome(self, response: httpx.Response) -> Outcome:
@@ -195,13 +204,11 @@ async def wake_pass(client: ApnsClient, token: str, pass_type: str, reference: s
 
 def _told(response: httpx.Response) -> tuple[str, datetime | None]:
     """Apple's reason, and since when a token is dead (milliseconds); a body may be empty, or anything."""
-    try:
-        body = msgspec.json.decode(response.content)
-        reason, stamp = str(body.get("reason", "")), body.get("timestamp")
-    except (msgspec.DecodeError, AttributeError):
-        return "", None
-    usual = isinstance(stamp, int) and 0 < stamp < 10**14
-    return reason, datetime.fromtimestamp(stamp / 1000, UTC) if usual else None
+    body = json_of(response)
+    reason, stamp = str(body.get("reason", "")), body.get("timestamp")
+    if not isinstance(stamp, int) or not 0 < stamp < 10**14:
+        return reason, None
+    return reason, datetime.fromtimestamp(stamp / 1000, UTC)
 
 
 def _base64(raw: bytes) -> str:

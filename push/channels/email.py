@@ -6,10 +6,16 @@ surely was not sent; a connection lost while it is handed over means that nobody
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import html
+import re
+import ssl
 from collections.abc import Callable
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP as WIRE
 from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
@@ -21,8 +27,15 @@ from core.member_devices import DeviceChannel
 from push.channels.contract import Message
 from push.channels.http import CREDENTIALS_PAUSE
 
-SECONDS = 15
+SECONDS = 10.0
+"""How long a server may be silent. Until the letter is handed over it takes no more than twice as long, nor after."""
+FAREWELL_SECONDS = 2.0
 _NO_SUCH_BOX = (550, 551, 553)
+_ENHANCED = re.compile(r"\A(\d\.\d{1,3}\.\d{1,3})\b")
+_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+"""RFC 3463, RFC 7505: no such box, no such domain, no address, moved, takes no mail, disabled."""
+# Seven bits, for not every server takes eight.
+_POLICY = WIRE.clone(cte_type="7bit")
 
 
 class Email:
@@ -33,20 +46,41 @@ class Email:
     hides_repeats = False
     at_once = 8
 
-    def __init__(self, url: str, sender: str, unsubscribe: Callable[[int], str], brand: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        sender: str,
+        unsubscribe: Callable[[int], str],
+        brand: Callable[[str], str],
+        *,
+        context: ssl.SSLContext | None = None,
+        seconds: float = SECONDS,
+    ) -> None:
         parts = urlsplit(url)
         self._host, self._tls = parts.hostname or "", parts.scheme == "smtps"
         self._port = parts.port or (465 if self._tls else 587)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._sender, self._unsubscribe, self._brand = sender, unsubscribe, brand
+        self._context, self._seconds = context or ssl.create_default_context(), seconds
 
     async def send(self, message: Message) -> Outcome:
-        letter = self._letter(message)
-        client = SMTP(hostname=self._host, port=self._port, use_tls=self._tls, start_tls=None, timeout=SECONDS)
         try:
-            if (failed := await self._up_to_data(client, message.device.token)) is not None:
+            to = _written(message.device.token)
+            letter = self._letter(message, to)
+        except (ValueError, LookupError, MessageError) as error:
+            return Rejected(f"no letter can be written to this address: {error}")
+        client = SMTP(
+            hostname=self._host,
+            port=self._port,
+            use_tls=self._tls,
+            start_tls=None,
+            tls_context=self._context,
+            timeout=self._seconds,
+        )
+        try:
+            if (failed := await self._up_to_data(client, to)) is not None:
                 return failed
-            return await _handed_over(client, letter)
+            return await self._handed_over(client, letter)
         finally:
             await _bye(client)
 
@@ -54,59 +88,81 @@ class Email:
         """A connection lasts for one letter."""
 
     async def _up_to_data(self, client: SMTP, to: str) -> Outcome | None:
+        """None when the server is ready for the letter."""
+        stage = "greeting"
         try:
-            await client.connect()
-            if self._user:
-                await client.login(self._user, self._password)
-            await client.mail(parseaddr(self._sender)[1])
-        except aiosmtplib.SMTPAuthenticationError as error:
-            return Retry(f"the mail server refuses our name: {_said(error)}", CREDENTIALS_PAUSE)
+            async with asyncio.timeout(2 * self._seconds):
+                await client.connect()
+                if self._user:
+                    stage = "login"
+                    await client.login(self._user, self._password)
+                stage = "sender"
+                await client.mail(parseaddr(self._sender)[1])
+                stage = "recipient"
+                await client.rcpt(to)
         except SMTPResponseException as error:
-            return Retry(_said(error))
-        except (SMTPException, OSError) as error:
-            return Retry(f"{type(error).__name__}: {error}")
-        try:
-            await client.rcpt(to)
-        except SMTPResponseException as error:
-            if error.code in _NO_SUCH_BOX:
-                return TokenDead(_said(error))
-            return Retry(_said(error)) if error.code < 500 else Rejected(_said(error))
-        except (SMTPException, OSError) as error:
-            return Retry(f"{type(error).__name__}: {error}")
+            if stage == "recipient":
+                return _refused(error)
+            # It is us whom the server does not want, not this letter.
+            ours = error.code >= 500 or isinstance(error, aiosmtplib.SMTPAuthenticationError)
+            return Retry(f"{stage}: {_said(error)}", CREDENTIALS_PAUSE if ours else None)
+        except (SMTPException, OSError, ValueError) as error:
+            return Retry(f"{stage}: {type(error).__name__} {error}".strip())
         return None
 
-    def _letter(self, message: Message) -> EmailMessage:
+    async def _handed_over(self, client: SMTP, letter: bytes) -> Outcome:
+        try:
+            async with asyncio.timeout(2 * self._seconds):
+                code, said = await client.data(letter)
+        except SMTPResponseException as error:
+            return _refused(error)
+        except (SMTPException, OSError) as error:
+            return Unknown(f"{type(error).__name__}: {error}")
+        return Delivered(f"{code} {said}")
+
+    def _letter(self, message: Message, to: str) -> bytes:
         brand, end = self._brand(message.device.locale), self._unsubscribe(message.device.id)
         name, address = parseaddr(self._sender)
-        letter = EmailMessage()
+        letter = EmailMessage(policy=_POLICY)
         letter["Subject"] = " ".join(message.title.split())
         letter["From"] = f'"{_plain(name or brand)}" <{address}>'
-        letter["To"] = message.device.token
+        letter["To"] = Address(addr_spec=to)
         letter["Date"] = format_datetime(message.sent_at)
         letter["Message-ID"] = f"<{message.reference}@{address.rpartition('@')[2] or 'chorus'}>"
-        letter["List-Unsubscribe"] = f"<{end}>"
         letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         letter["Auto-Submitted"] = "auto-generated"
-        letter["Content-Language"] = message.device.locale
         letter.set_content(f"{message.title}\n\n{message.body}\n\n{message.url}\n\n-- \n{brand}\n{end}\n")
         letter.add_alternative(_page(message, brand, end), subtype="html")
-        return letter
+        letter["Content-Language"] = message.device.locale
+        # Written by hand: the library would fold a long address into an encoded word, which no program follows.
+        return f"List-Unsubscribe: <{end}>\r\n".encode("ascii") + letter.as_bytes()
 
 
-async def _handed_over(client: SMTP, letter: EmailMessage) -> Outcome:
-    try:
-        code, said = await client.data(letter.as_bytes(policy=letter.policy.clone(linesep="\r\n")))
-    except SMTPResponseException as error:
-        return Retry(_said(error)) if error.code < 500 else Rejected(_said(error))
-    except (SMTPException, OSError) as error:
-        return Unknown(f"{type(error).__name__}: {error}")
-    return Delivered(f"{code} {said}")
+def _written(address: str) -> str:
+    """`address` as SMTP takes it. Raises `ValueError`."""
+    local, _, domain = address.rpartition("@")
+    if not local.isascii() or not domain:
+        raise ValueError("its local part is outside ASCII")
+    return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+
+
+def _refused(error: SMTPResponseException) -> Outcome:
+    """What a refusal of the recipient or of the letter means. Only a box that does not exist is forgotten: the same
+    reply code refuses a sender that is on somebody's list (5.7.x)."""
+    if error.code < 500:
+        return Retry(_said(error))
+    enhanced = _ENHANCED.match(error.message)
+    if enhanced is None:
+        gone = error.code in _NO_SUCH_BOX and isinstance(error, aiosmtplib.SMTPRecipientRefused)
+    else:
+        gone = enhanced[1] in _GONE
+    return TokenDead(_said(error)) if gone else Rejected(_said(error))
 
 
 async def _bye(client: SMTP) -> None:
     if client.is_connected:
         with contextlib.suppress(SMTPException, OSError):
-            await client.quit()
+            await client.quit(timeout=FAREWELL_SECONDS)
     client.close()
 
 

@@ -6,18 +6,18 @@ The message id is the notification's tag: a repeat replaces what it repeats.
 from __future__ import annotations
 
 import httpx
-import msgspec
 
 from core.clock import Clock
 from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
 from core.member_devices import DeviceChannel
 from push.channels.contract import Message
 from push.channels.google_token import GoogleToken, NoToken
-from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, wish
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 _DEAD = ("UNREGISTERED",)
-_OUR_KEY = ("THIRD_PARTY_AUTH_ERROR",)
+_OUR_KEY = ("THIRD_PARTY_AUTH_ERROR", "PERMISSION_DENIED")
+"""Of Google's service account, or of Apple's key that Firebase was given."""
 
 
 class Fcm:
@@ -25,17 +25,18 @@ class Fcm:
     hides_repeats = True
     at_once = 50
 
-    def __init__(self, url: str, token: GoogleToken, clock: Clock) -> None:
-        self._token, self._clock = token, clock
+    def __init__(self, url: str, token: GoogleToken, clock: Clock, *, seconds: float = SECONDS) -> None:
+        self._token, self._clock, self._seconds = token, clock, seconds
         self._path = f"{url}/v1/projects/{token.project}/messages:send"
-        self._client = httpx.AsyncClient(http2=True, timeout=TIMEOUT)
+        self._client = httpx.AsyncClient(http2=True, timeout=patience(seconds))
 
     async def send(self, message: Message) -> Outcome:
         try:
             headers = {"authorization": f"Bearer {await self._token()}"}
         except NoToken as error:
             return Retry(f"no access token: {error}", None if error.again else CREDENTIALS_PAUSE)
-        response = await answered(self._client.post(self._path, json=_body(message), headers=headers))
+        request = self._client.post(self._path, json=_body(message), headers=headers)
+        response = await answered(request, self._seconds)
         return self._outcome(response) if isinstance(response, httpx.Response) else response
 
     def _outcome(self, response: httpx.Response) -> Outcome:
@@ -76,12 +77,11 @@ def _body(message: Message) -> dict[str, object]:
 
 def _told(response: httpx.Response) -> tuple[str, str]:
     """(error code, name of the message); FCM's own code is in the details, which a body may lack."""
-    try:
-        body = msgspec.json.decode(response.content)
-        if response.status_code == 200:
-            return "", str(body.get("name", ""))
-        error = body.get("error") or {}
-        own = [detail["errorCode"] for detail in error.get("details") or () if detail.get("errorCode")]
-        return str(own[0] if own else error.get("status", "")), ""
-    except (msgspec.DecodeError, AttributeError, TypeError, KeyError):
-        return "", ""
+    body = json_of(response)
+    if response.status_code == 200:
+        return "", str(body.get("name", ""))
+    found = body.get("error")
+    error = found if isinstance(found, dict) else {}
+    details = error.get("details")
+    own = [one.get("errorCode") for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return str(next(filter(None, own), error.get("status", ""))), ""

@@ -17,6 +17,8 @@ from core.clock import Clock
 from core.settings import OperatorError
 
 RENEW_BEFORE = timedelta(minutes=5)
+SECONDS = 10.0
+_LATER = (408, 429, 500, 502, 503, 504)
 
 
 class NoToken(Exception):
@@ -30,13 +32,13 @@ class NoToken(Exception):
 class GoogleToken:
     """`variable` names the setting of the file, for the operator."""
 
-    def __init__(self, path: str, variable: str, scope: str, clock: Clock) -> None:
+    def __init__(self, path: str, variable: str, scope: str, clock: Clock, *, seconds: float = SECONDS) -> None:
         try:
             made = service_account.Credentials.from_service_account_file(path, scopes=[scope])  # type: ignore[no-untyped-call]
         except (ValueError, OSError) as error:
             raise OperatorError(f"{variable}: {Path(path)} is no service account's key file ({error})") from None
         self._credentials: Any = made
-        self._clock = clock
+        self._clock, self._seconds = clock, seconds
         self._fetching: asyncio.Task[None] | None = None
 
     @property
@@ -71,10 +73,13 @@ class GoogleToken:
 
     def _fetch(self) -> None:
         try:
-            with httpx.Client(timeout=10) as client:
+            with httpx.Client(timeout=self._seconds) as client:
                 self._credentials.refresh(_Request(client))
         except exceptions.GoogleAuthError as error:
             raise NoToken(str(error.args[0] if error.args else error), again=bool(error.retryable)) from None
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            # The library reads the answer as if nobody but Google could have given it.
+            raise NoToken(f"an answer that cannot be read ({type(error).__name__})", again=True) from None
 
 
 class _Response(transport.Response):
@@ -95,7 +100,8 @@ class _Response(transport.Response):
 
 
 class _Request(transport.Request):
-    """google-auth's transport, on the HTTP client that everything else here uses."""
+    """google-auth's transport, on the HTTP client that everything else here uses. It fails at once where the library
+    would wait and ask again: whoever wants the token has a better pause."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -110,6 +116,13 @@ class _Request(transport.Request):
         **_: Any,
     ) -> transport.Response:
         try:
-            return _Response(self._client.request(method, url, content=body, headers=dict(headers or {})))
-        except httpx.HTTPError as error:
-            raise exceptions.TransportError(f"{type(error).__name__}: {error}") from error  # type: ignore[no-untyped-call]
+            response = self._client.request(method, url, content=body, headers=dict(headers or {}))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _later(f"{type(error).__name__}: {error}") from error
+        if response.status_code in _LATER:
+            raise _later(f"the token's server answered {response.status_code}")
+        return _Response(response)
+
+
+def _later(reason: str) -> exceptions.TransportError:
+    return exceptions.TransportError(reason, retryable=True)  # type: ignore[no-untyped-call]

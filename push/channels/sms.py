@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
 from core.member_devices import DeviceChannel
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
 
 MAX_TEXT = 300
 """Two parts of a Latin message, and some more of a Chinese one."""
@@ -29,31 +29,32 @@ class Sms:
     hides_repeats = False
     at_once = 8
 
-    def __init__(self, url: str, template: str, header: str, clock: Clock) -> None:
-        self._url, self._template, self._clock = url, template, clock
+    def __init__(self, url: str, template: str, header: str, clock: Clock, *, seconds: float = SECONDS) -> None:
+        self._url, self._template, self._clock, self._seconds = url, template, clock, seconds
         self._json = template.lstrip().startswith("{")
         name, _, value = header.partition(":")
         self._headers = {name.strip(): value.strip()} if name else {}
-        self._client = httpx.AsyncClient(timeout=TIMEOUT)
+        self._client = httpx.AsyncClient(timeout=patience(seconds))
 
     async def send(self, message: Message) -> Outcome:
         kind = "application/json" if self._json else "application/x-www-form-urlencoded"
         headers = {**self._headers, "content-type": kind, "idempotency-key": str(message.reference)}
-        response = await answered(self._client.post(self._url, content=self._content(message), headers=headers))
+        request = self._client.post(self._url, content=self._content(message), headers=headers)
+        response = await answered(request, self._seconds)
         return self._outcome(response) if isinstance(response, httpx.Response) else response
 
     def _outcome(self, response: httpx.Response) -> Outcome:
         status = response.status_code
-        told = f"{status} {response.text[:200]}".strip()
+        said = told(response)
         if 200 <= status < 300:
-            return Delivered(told)
+            return Delivered(said)
         if status == 410:
-            return TokenDead(told)
+            return TokenDead(said)
         if status in (401, 403):
-            return Retry(told, CREDENTIALS_PAUSE)
+            return Retry(said, CREDENTIALS_PAUSE)
         if status in (429, 503):
-            return Retry(told, wish(response, self._clock()))
-        return Unknown(told) if status >= 500 else Rejected(told)
+            return Retry(said, wish(response, self._clock()))
+        return Unknown(said) if status >= 500 else Rejected(said)
 
     def _content(self, message: Message) -> bytes:
         text = " ".join(f"{message.title} {message.body}".split())[:MAX_TEXT]

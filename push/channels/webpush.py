@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
-from pywebpush import WebPusher, WebPushException
+from pywebpush import WebPusher
 
 from core.clock import Clock
 from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
@@ -28,11 +29,14 @@ from core.files import read_or_create_private
 from core.member_devices import DeviceChannel
 from core.settings import OperatorError
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, TIMEOUT, answered, wish
+from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
 
 TOKEN_LIFE = timedelta(hours=12)
 MAX_TEXT = 600
 """Of the body: with everything else, and encrypted, at most the 4,096 bytes that a push service takes."""
+# Two readers of one address must not find two hosts in it: nothing that they could read differently.
+_ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,2000}", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
 class VapidKey:
@@ -71,18 +75,20 @@ class WebPush:
     hides_repeats = True
     at_once = 50
 
-    def __init__(self, key: VapidKey, hosts: str, clock: Clock) -> None:
-        self.key, self._hosts, self._clock = key, hosts, clock
-        self._client = httpx.AsyncClient(http2=True, timeout=TIMEOUT, follow_redirects=False)
+    def __init__(self, key: VapidKey, hosts: str, clock: Clock, *, seconds: float = SECONDS) -> None:
+        self.key, self._hosts, self._clock, self._seconds = key, hosts, clock, seconds
+        self._client = httpx.AsyncClient(http2=True, timeout=patience(seconds), follow_redirects=False)
 
     async def send(self, message: Message) -> Outcome:
         endpoint = message.device.token
         if not allowed(endpoint, self._hosts):
             return Rejected("the endpoint is not one of an allowed push service (CHORUS_WEBPUSH_HOSTS)")
+        content = _content(message)
         try:
-            encrypted = await asyncio.to_thread(_encrypted, message)
-        except (WebPushException, ValueError, KeyError) as error:
-            return TokenDead(f"the browser's keys cannot be used: {error}")
+            encrypted = await asyncio.to_thread(_encrypted, content, endpoint, message.device.keys)
+        except Exception as error:
+            # Only the browser's keys are new to it, and each library on the way has errors of its own for them.
+            return TokenDead(f"the browser's keys cannot be used: {type(error).__name__} {error}")
         now = self._clock()
         headers = {
             "authorization": self.key.authorization(endpoint, int((now + TOKEN_LIFE).timestamp())),
@@ -92,21 +98,22 @@ class WebPush:
             "urgency": "normal",
             "topic": _topic(message.collapse_id),
         }
-        response = await answered(self._client.post(endpoint, content=encrypted, headers=headers))
+        request = self._client.post(endpoint, content=encrypted, headers=headers)
+        response = await answered(request, self._seconds)
         return self._outcome(response) if isinstance(response, httpx.Response) else response
 
     def _outcome(self, response: httpx.Response) -> Outcome:
         status = response.status_code
-        told = f"{status} {response.text[:200]}".strip()
+        said = told(response)
         if 200 <= status < 300:
             return Delivered(response.headers.get("location", ""))
         if status in (404, 410):
-            return TokenDead(told)
+            return TokenDead(said)
         if status in (401, 403):
-            return Retry(told, CREDENTIALS_PAUSE)
+            return Retry(said, CREDENTIALS_PAUSE)
         if status == 429 or status >= 500:
-            return Retry(told, wish(response, self._clock()))
-        return Rejected(told)
+            return Retry(said, wish(response, self._clock()))
+        return Rejected(said)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -115,12 +122,14 @@ class WebPush:
 def allowed(endpoint: str, hosts: str) -> bool:
     """Whether `endpoint` is an https address at one of `hosts` or under it. One of `hosts` with a port is that very
     address, whatever its scheme."""
+    if _ADDRESS.fullmatch(endpoint) is None:
+        return False
     try:
         parts = urlsplit(endpoint)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if parts.username or parts.password or parts.fragment or any(c <= " " or c in "\\\x7f" for c in endpoint):
+    if "@" in parts.netloc or "#" in endpoint or _HOST.fullmatch(host) is None:
         return False
     known = [one.strip().lower() for one in hosts.split(",") if one.strip()]
     if port is not None and parts.scheme in ("http", "https") and f"{host}:{port}" in known:
@@ -130,8 +139,8 @@ def allowed(endpoint: str, hosts: str) -> bool:
     return any(host == one or host.endswith(f".{one}") for one in known if ":" not in one)
 
 
-def _encrypted(message: Message) -> bytes:
-    content = msgspec.json.encode(
+def _content(message: Message) -> bytes:
+    return msgspec.json.encode(
         {
             "title": message.title,
             "body": message.body[:MAX_TEXT],
@@ -141,8 +150,10 @@ def _encrypted(message: Message) -> bytes:
             "version": message.version,
         }
     )
-    subscription = {"endpoint": message.device.token, "keys": message.device.keys}
-    return bytes(WebPusher(subscription).encode(content, "aes128gcm")["body"])
+
+
+def _encrypted(content: bytes, endpoint: str, keys: dict[str, str]) -> bytes:
+    return bytes(WebPusher({"endpoint": endpoint, "keys": keys}).encode(content, "aes128gcm")["body"])
 
 
 def _topic(collapse_id: str) -> str:

@@ -90,12 +90,14 @@ class AppleService:
     async def unregister(self, device: str, pass_type: str, serial: str, token: str | None) -> None:
         """Raises `Unauthenticated`. A registration that is not there is as good as removed."""
         member, _ = await self._open(pass_type, serial, token)
+        if _DEVICE.fullmatch(device) is None:
+            return
         async with connected(self._database) as connection:
             await store.unregister(connection, device, pass_type, member)
 
     async def changed(self, device: str, pass_type: str, since: str) -> tuple[list[str], str] | None:
         """(serials, tag) of the passes on a device that changed after the tag `since`; None where none did."""
-        if _DEVICE.fullmatch(device) is None:
+        if pass_type != self.pass_type or _DEVICE.fullmatch(device) is None:
             return None
         async with connected(self._database) as connection:
             found = await store.changed_since(connection, device, pass_type, self._read_tag(since))
