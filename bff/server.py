@@ -132,6 +132,8 @@ async def running(
         if "serve" in roles:
             await repair.turn()
             background.start(repair.run())
+        else:
+            background.start(repair.follow_programme())
         if "work" in roles:
             background.start(Relay(single, bus, clock).run())
             background.start(sweep.run(reads, engine, clock))

@@ -47,6 +47,15 @@ class Repair:
                 # A lane that died would leave every screen to luck; one bad turn must not end it.
                 _log.error("repair_failed", exc_info=error)
 
+    async def follow_programme(self) -> None:
+        """For a process without screens: only see what is published, whether or not the bus told."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await self.programme()
+            except (DBAPIError, OSError, PoolTimeout) as error:
+                _log.warning("repair_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+
     async def turn(self) -> None:
         """One comparison of everything shown here with the database."""
         await self.programme()

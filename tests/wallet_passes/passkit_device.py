@@ -35,11 +35,10 @@ class Broken(AssertionError):
 @dataclass(frozen=True)
 class Held:
     """A pass in the wallet. `last_modified` is the header it came with, to be given back as it is; empty for one that was
-    added from a file. `fetched` counts the passes fetched before it."""
+    added from a file."""
 
     opened: Opened
     last_modified: str
-    fetched: int
 
     @property
     def key(self) -> Key:
@@ -67,7 +66,6 @@ class PassKitDevice:
         self.push_token = secrets.token_hex(32)
         self.passes: dict[Key, Held] = {}
         self.tags: dict[str, str] = {}
-        self._fetched = 0
 
     # -- what a person does -----------------------------------------------------------------------------------------
 
@@ -169,8 +167,7 @@ class PassKitDevice:
             _must(_DATE.fullmatch(last_modified) is not None, f"Last-Modified is {last_modified!r}")
             again = format_datetime(parsedate_to_datetime(last_modified), usegmt=True)
             _must(again == last_modified, f"Last-Modified is {last_modified!r}, a day that is none")
-            self._fetched += 1
-        return Held(found, last_modified, self._fetched)
+        return Held(found, last_modified)
 
     def _read_changed(self, kind: str, tag: str | None, told: Any) -> list[str]:
         _must(isinstance(told, dict) and told.keys() == {"serialNumbers", "lastUpdated"}, f"what changed: {told}")
