@@ -76,7 +76,8 @@ class Outside:
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
         """What a working process runs for ever."""
-        return [self.fanout.run(), self.dispatcher.run(), *(one.run() for one in self.refreshers)]
+        dispatcher = self.dispatcher
+        return [self.fanout.run(), dispatcher.run(), dispatcher.keep(), *(one.run() for one in self.refreshers)]
 
     async def close(self) -> None:
         """Let what is being sent be settled."""

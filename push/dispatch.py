@@ -43,9 +43,9 @@ LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
 CLEAN_SECONDS = 3600.0
 SEND_SECONDS = 45.0
-"""Of one send in all: less than a lease, or it could be taken over, and sent again, while it still goes on."""
-FAREWELL_SECONDS = 12.0
-"""Longer than a request may take: what is under way at the end is settled, not left to a lease."""
+"""Of one send in all; then nobody can know what became of it."""
+FAREWELL_SECONDS = 10.0
+"""What is under way at the end is settled, not left to its lease, which lasts longer than this."""
 
 _AWAY = (DBAPIError, OSError, PoolTimeout)
 """What the database's absence looks like."""
@@ -70,6 +70,8 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unbegun: list[int] = []
+        self._held: set[int] = set()
+        """What is this worker's by lease: taken, and not yet settled or given back."""
         self._settling: list[Settled] = []
         self._settle_soon: asyncio.Task[None] | None = None
 
@@ -95,6 +97,21 @@ class Dispatcher:
                 _log.warning("dispatch_failed", error=_line(error))
                 await asyncio.sleep(AGAIN_SECONDS)
 
+    async def keep(self) -> None:
+        """Extend for ever: a worker that lives loses nothing to another, however long a provider takes."""
+        while True:
+            await asyncio.sleep(store.LEASE.total_seconds() / 4)
+            await self.extend()
+
+    async def extend(self) -> None:
+        """Say that this worker lives, and is still at what it holds."""
+        if self._held:
+            try:
+                async with transaction(self._database) as connection:
+                    await store.extend(connection, sorted(self._held), self._worker, self._clock())
+            except _AWAY as error:
+                _log.warning("not_extended", error=_line(error))
+
     async def turn(self) -> int:
         """Begin what is due, as far as there is room; returns how many. Who is cancelled here does not stop it: what was
         taken and not begun would wait for its lease to end, and then look as if a crash had left it."""
@@ -111,6 +128,8 @@ class Dispatcher:
                 await store.give_back(connection, unbegun, self._worker, again)
             taken = await store.take(connection, room, self.newest_only, self._worker, now)
         del self._unbegun[: len(unbegun)]
+        self._held.difference_update(unbegun)
+        self._held.update(one.delivery.id for one in taken)
         for name in {one.delivery.channel for one in taken}:
             batch = [one for one in taken if one.delivery.channel == name]
             self._busy[name] += len(batch)
@@ -123,7 +142,8 @@ class Dispatcher:
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """Settle what is under way; after `run` was cancelled."""
+        """Settle what is under way; after `run` and `keep` were cancelled."""
+        await self.extend()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.idle(), FAREWELL_SECONDS)
         for task in self._tasks:
@@ -223,6 +243,7 @@ class Dispatcher:
                 try:
                     async with transaction(self._database) as connection:
                         await store.settle(connection, settled, self.newest_only, self._worker, self._clock())
+                    self._held.difference_update(one.id for one in settled)
                 except _AWAY as error:
                     _log.warning("not_settled", error=_line(error))
                     self._settling = [*settled, *self._settling]

@@ -28,7 +28,7 @@ from push.bus import Bus
 from push.relay import STREAM, SUBJECT, open_stream
 
 CONSUMER = "deliveries"
-ACK_SECONDS = 30
+ACK_SECONDS = 10
 AT_ONCE = 8
 WAIT_SECONDS = 5.0
 AGAIN_SECONDS = 1.0

@@ -19,8 +19,8 @@ from core.database import Driver
 from core.delivery.carrier import Delivery, Planned
 from core.errors import NotFound
 
-LEASE = timedelta(seconds=60)
-"""Longer than any send may take."""
+LEASE = timedelta(seconds=12)
+"""How long a crashed worker's deliveries wait; one that lives extends its own."""
 KEPT = timedelta(days=30)
 """Longer than the stream keeps a fact: while a fact can come again, what was done for it is known."""
 
@@ -142,6 +142,11 @@ async def _collapse(
         await connection.execute(_COLLAPSE, [channel for channel, _ in wanted], [target for _, target in wanted], now)
 
 
+async def extend(connection: Driver, ids: Sequence[int], worker: str, now: datetime) -> None:
+    """`worker` lives, and is still at these deliveries. One that was taken over meanwhile stays so."""
+    await connection.execute(_EXTEND, list(ids), worker, now + LEASE)
+
+
 async def give_back(connection: Driver, ids: Sequence[int], worker: str, due_at: datetime) -> None:
     """Let go of deliveries that were taken and not begun; that was no attempt."""
     await connection.execute(_GIVE_BACK, list(ids), worker, due_at)
@@ -230,6 +235,9 @@ _SETTLE = """UPDATE delivery SET state = new.state, reason = new.reason, updated
         WHERE delivery.id = new.id AND delivery.attempts = new.attempt AND delivery.state = 'pending'
           AND delivery.leased_by = $7
     RETURNING delivery.channel, delivery.target"""
+
+_EXTEND = """UPDATE delivery SET leased_until = $3
+        WHERE id = ANY(CAST($1 AS bigint[])) AND leased_by = $2 AND state = 'pending'"""
 
 _GIVE_BACK = """UPDATE delivery SET leased_until = NULL, leased_by = NULL, attempts = attempts - 1, due_at = $3
         WHERE id = ANY(CAST($1 AS bigint[])) AND leased_by = $2 AND state = 'pending'"""

@@ -19,7 +19,7 @@ from core.delivery.store import LEASE
 from core.embedded import Endpoints
 from core.metrics import DELIVERIES
 from push import dispatch
-from push.dispatch import SEND_SECONDS, Dispatcher
+from push.dispatch import Dispatcher
 from tests.bff.house import until
 from tests.conftest import SettableClock
 from tests.databases import Database
@@ -160,11 +160,29 @@ async def test_an_exception_is_unknown_and_stops_nobody(
     assert await states(pool) == ["pending", "delivered", "unknown", "delivered"]
 
 
-async def test_a_send_lasts_no_longer_than_its_lease(
+async def test_who_lives_keeps_what_it_is_at_however_long_it_takes(
+    pool: AsyncEngine, clock: SettableClock, worker: Dispatchers
+) -> None:
+    """Extended, a lease outlasts a slow provider; without it, another worker would send the same again."""
+    carrier = Scripted("letter", hides_repeats=False)
+    carrier.hold = True
+    await add(pool, clock, planned("letter"))
+    slow, other = worker(carrier), worker(carrier)
+    await slow.turn()
+    await until(lambda: len(carrier.under_way) == 1, "it is under way")
+    for _ in range(5):
+        clock.now += 0.9 * LEASE
+        await slow.extend()
+        assert await work(other) == 0
+    carrier.answer_all()
+    await slow.idle()
+    assert await states(pool) == ["delivered"]
+    assert len(carrier.begun) == 1
+
+
+async def test_a_send_is_not_waited_for_without_end(
     pool: AsyncEngine, clock: SettableClock, worker: Dispatchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else it would be taken over while it goes on."""
-    assert timedelta(seconds=SEND_SECONDS) < LEASE
     monkeypatch.setattr(dispatch, "SEND_SECONDS", 0.05)
     carrier = Scripted("letter", hides_repeats=False)
     carrier.hold = True
