@@ -22,7 +22,9 @@ from typing import Any
 
 import asyncpg
 import httpx
+import nats
 import uvicorn
+from nats.js.errors import NotFoundError
 
 from bff.auth import Principal
 from bff.server import Application, running
@@ -35,6 +37,8 @@ from core.devices import Device
 from core.embedded import Endpoints
 from core.providers import Providers
 from core.settings import Settings
+from push.bus import nats_options
+from push.relay import STREAM
 from push.session import MAX_CLIENT_FRAME
 from tests.conftest import SettableClock
 from tests.databases import Database, plain
@@ -203,6 +207,8 @@ async def opened(
     """A house on `database`. `roles` without "serve" has neither the repair lane nor its tick: what is shown then came
     by the direct lane or the bus. `public_url`: for one of several that stand behind the same name. `providers`: the
     outside it speaks to; nothing where there are none."""
+    if "work" in roles:
+        await _forget_stream(endpoints)
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     settings = Settings(
@@ -230,6 +236,14 @@ def _keys() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="chorus-keys-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+async def _forget_stream(endpoints: Endpoints) -> None:
+    """All databases of a run share one stream, and number their facts alike: another house's would pass for ours."""
+    client = await nats.connect(endpoints.nats_url, **nats_options(endpoints.nats_token))
+    with contextlib.suppress(NotFoundError):
+        await client.jetstream().delete_stream(STREAM)
+    await client.close()
 
 
 class _Server(uvicorn.Server):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Protocol
 
 import pytest
@@ -37,6 +38,9 @@ TICK = timedelta(microseconds=1)
 SHORT = [timedelta(0), TICK, timedelta(minutes=1), timedelta(minutes=7), timedelta(minutes=15)]
 """Within a hold's time, or just its length."""
 LONG = [timedelta(hours=7), timedelta(days=1), timedelta(days=27), timedelta(days=200), timedelta(days=366)]
+
+_CARDS = count(1)
+"""Of all lives in one database: no two have the same card."""
 
 
 class Driver(Protocol):
@@ -162,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def link(self) -> None:
-        identifier = Identifier("card", f"CARD{id(self):X}{self.linked}")
+        identifier = Identifier("card", f"CARD{next(_CARDS):06}")
         self.linked += 1
         self._both(LinkIdentifier(identifier), lambda: self.naive.link(self.now))
 

@@ -9,13 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import nats
-from nats.js.errors import NotFoundError
 
 from core.embedded import Endpoints
 from core.providers import Providers
-from push.bus import nats_options
-from push.relay import STREAM
 from tests.bff.house import House, Shopper, bearer, opened, until_async
 from tests.conftest import SettableClock, copy_of
 from tests.databases import plain
@@ -142,18 +138,8 @@ async def on_stage(
         apns_url=apns.url,
         apns_ca=str(apns.ca_file),
     )
-    await _forget_stream(endpoints)
     async with (
         copy_of(endpoints, template) as database,
         opened(database, endpoints, clock, roles=roles, public_url=ADDRESS, providers=providers) as house,
     ):
         yield Stage(house, apns)
-    await _forget_stream(endpoints)
-
-
-async def _forget_stream(endpoints: Endpoints) -> None:
-    """All databases of a test run share one stream, and number their facts alike."""
-    client = await nats.connect(endpoints.nats_url, **nats_options(endpoints.nats_token))
-    with contextlib.suppress(NotFoundError):
-        await client.jetstream().delete_stream(STREAM)
-    await client.close()

@@ -7,7 +7,10 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 
+import pytest
+
 from core.programme.validation import default_document
+from core.snapshot import Snapshot
 from push.bus import tell_programme
 from tests.bff.house import until_async
 from tests.core.door import publish_programme
@@ -210,6 +213,29 @@ async def test_a_change_at_the_very_moment_of_the_registration_is_told(stage: St
     await registering
     await stage.pushed(phone.push_token)
     assert await phone.update(KIND) == [str(who.member)]
+
+
+async def test_a_change_while_the_pass_is_made_is_not_lost(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before the change must not leave with a date after it: that would be taken for the newest."""
+    who = await stage.house.enrol()
+    phone = await stage.with_pass(who)
+    service = stage.house.services.outside.apple
+    reading, late = service._snapshot, [10]
+
+    async def slowly(member: int) -> Snapshot:
+        found = await reading(member)
+        if late:
+            await stage.house.adjust(who, late.pop())
+            await stage.caught_up()
+        return found
+
+    await stage.house.adjust(who, 5)
+    await stage.caught_up()
+    monkeypatch.setattr(service, "_snapshot", slowly)
+    assert await phone.update(KIND) == [str(who.member)]
+    assert (balance(only(phone)), late) == (5, [])
+    assert await phone.update(KIND) == [str(who.member)]
+    assert balance(only(phone)) == 15
 
 
 async def test_the_date_moves_strictly_forward_whatever_the_clock_does(stage: Stage) -> None:
