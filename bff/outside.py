@@ -50,6 +50,7 @@ from wallet_passes.google.callbacks import CallbackVerifier
 from wallet_passes.google.client import GoogleClient, NotAuthorized
 from wallet_passes.google.service import Account, Addresses, GoogleService
 from wallet_passes.google.updates import GoogleCarrier, GooglePlanner, GoogleRefresher
+from wallet_passes.refreshing import Refresher, refresh
 
 WALLET_SCOPE = "https://www.googleapis.com/auth/wallet_object.issuer"
 GOOGLE_CALLBACK = "/google/v1/callbacks"
@@ -68,7 +69,7 @@ class Outside:
         webpush_hosts: str,
         dispatcher: Dispatcher,
         fanout: Fanout,
-        refreshers: Sequence[AppleRefresher | GoogleRefresher],
+        refreshers: Sequence[Refresher],
     ) -> None:
         self.signer, self.apple, self.google = signer, apple, google
         self.vapid, self.webpush_hosts = vapid, webpush_hosts
@@ -77,7 +78,7 @@ class Outside:
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
         """What a working process runs for ever."""
         dispatcher = self.dispatcher
-        return [self.fanout.run(), dispatcher.run(), dispatcher.keep(), *(one.run() for one in self.refreshers)]
+        return [self.fanout.run(), dispatcher.run(), dispatcher.keep(), *(refresh(one) for one in self.refreshers)]
 
     async def close(self) -> None:
         """Let what is being sent be settled."""
@@ -136,9 +137,7 @@ def outside(
     carriers: list[Carrier] = [DeviceCarrier(channel, database, book, link, clock) for channel in channels]
     names = frozenset(channel.name for channel in channels)
     planners: list[Planner] = [DevicePlanner(names), ApplePlanner(signer.pass_type, clock)]
-    refreshers: list[AppleRefresher | GoogleRefresher] = [
-        AppleRefresher(database, book, signer.pass_type, epoch, clock)
-    ]
+    refreshers: list[Refresher] = [AppleRefresher(database, book, signer.pass_type, epoch, clock)]
     waker = _waker(settings, signer, apns, clock)
     if waker is not None:
         carriers.append(AppleCarrier(database, waker))

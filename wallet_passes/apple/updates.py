@@ -6,15 +6,11 @@ is repeated after a crash shows nothing twice.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
@@ -27,11 +23,6 @@ from wallet_passes.apple import store
 
 CHANNEL = "applepass"
 AT_ONCE = 500
-EVERY_SECONDS = 1.0
-BEHIND_EVERY = 600
-"""Turns between two looks at passes that no fact told of: those of a time when nobody listened."""
-
-_log = structlog.get_logger("wallet_passes.apple")
 
 
 class Wake(msgspec.Struct, frozen=True):
@@ -109,19 +100,6 @@ class AppleRefresher:
     ) -> None:
         self._database, self._book, self._pass_type = database, book, pass_type
         self._epoch, self._clock = epoch, clock
-
-    async def run(self) -> None:
-        """Turn for ever; a turn that fails is followed by the next."""
-        turn = 0
-        while True:
-            try:
-                await self.turn()
-                if turn % BEHIND_EVERY == 0:
-                    await self.catch_up()
-            except (DBAPIError, OSError, PoolTimeout) as error:
-                _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
-            turn += 1
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def turn(self) -> int:
         """Returns how many passes were marked."""

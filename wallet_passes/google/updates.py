@@ -6,14 +6,10 @@ lapsed, and on a new tier; a purchase, at which the member stands by, changes th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import read
@@ -31,10 +27,6 @@ from wallet_passes.google.service import CHANNEL, GoogleService
 
 NOTIFIED = frozenset({"adjust", "expire"})
 AT_ONCE = 200
-EVERY_SECONDS = 1.0
-BEHIND_EVERY = 600
-
-_log = structlog.get_logger("wallet_passes.google")
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -111,19 +103,6 @@ class GoogleRefresher:
 
     def __init__(self, database: AsyncEngine, book: ProgrammeBook, epoch: Callable[[], int], clock: Clock) -> None:
         self._database, self._book, self._epoch, self._clock = database, book, epoch, clock
-
-    async def run(self) -> None:
-        """Turn for ever; a turn that fails is followed by the next."""
-        turn = 0
-        while True:
-            try:
-                await self.turn()
-                if turn % BEHIND_EVERY == 0:
-                    await self.catch_up()
-            except (DBAPIError, OSError, PoolTimeout) as error:
-                _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
-            turn += 1
-            await asyncio.sleep(EVERY_SECONDS)
 
     async def turn(self) -> int:
         """Returns how many objects were planned."""
