@@ -92,7 +92,8 @@ class Dispatcher:
                 self._woken.clear()
                 if not await self.turn():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                        async with asyncio.timeout(LOOK_SECONDS):  # wait_for can lose a cancellation
+                            await self._woken.wait()
             except _AWAY as error:
                 _log.warning("dispatch_failed", error=_line(error))
                 await asyncio.sleep(AGAIN_SECONDS)

@@ -58,6 +58,18 @@ class Fanout:
 
     async def run(self) -> None:
         """Take part for ever; several processes share the stream between them."""
+        working = asyncio.create_task(self._work())
+        try:
+            await asyncio.wait([working])
+            working.result()
+        finally:
+            # The stream's client waits by `wait_for`, which can lose a cancellation; a process that stops must not wait
+            # for ever for one that was lost.
+            while not working.done():
+                working.cancel()
+                await asyncio.wait([working], timeout=0.1)
+
+    async def _work(self) -> None:
         while True:
             try:
                 subscription = await self._subscribe()
