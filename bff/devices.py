@@ -30,6 +30,7 @@ LONGEST_VISIT = timedelta(hours=12)
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){16,200}")
 _BUNDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _TOKEN = re.compile(rf"[\x21-\x7e]{{1,{MAX_TOKEN}}}")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2,3}={0,2})?")
 _ON_THE_WEB: frozenset[str] = frozenset({"webpush", "email", "sms"})
 
 _Request = Request[Any, Any, Any]
@@ -85,9 +86,8 @@ class _DevicesController(Controller):
             refreshed_at=now,
             until=data.until,
         )
-        id, new = await member_devices.register(services.database, device)
-        answer = _answer(msgspec.structs.replace(device, id=id))
-        return Response(answer, status_code=201 if new else 200)
+        kept, new = await member_devices.register(services.database, device)
+        return Response(_answer(kept), status_code=201 if new else 200)
 
     @get("/devices", summary="The member's devices, the last refreshed first", responses=refusals())
     async def listed(self, request: _Request, services: Given) -> DeviceList:
@@ -178,7 +178,10 @@ def _answer(device: MemberDevice) -> DeviceAnswer:
 async def _own_address(services: Services, principal: Principal, data: DeviceBody) -> str:
     """An address or a number that is the member's: nobody has letters sent to somebody else."""
     kind: Literal["email", "phone"] = "email" if data.channel == "email" else "phone"
-    wanted = normalise(Identifier(kind, data.token), "/token")
+    try:
+        wanted = normalise(Identifier(kind, data.token), "")
+    except InvalidInput as error:
+        raise InvalidInput.at("/token", error.detail) from None
     if await read.member_of(services.database, wanted) != principal.member:
         raise InvalidInput.at("/token", f"is not this member's {kind}: link it first")
     return wanted.value
@@ -196,9 +199,7 @@ def _check_until(data: DeviceBody, now: datetime) -> None:
 def _check_keys(keys: dict[Literal["p256dh", "auth"], str]) -> None:
     sizes: dict[Literal["p256dh", "auth"], int] = {"p256dh": 65, "auth": 16}
     for name, size in sizes.items():
-        try:
-            raw = base64.urlsafe_b64decode(keys.get(name, "") + "==")
-        except ValueError:
-            raw = b""
-        if len(raw) != size:
+        key = keys.get(name, "")
+        # The library overlooks what is not in its alphabet, and a column takes no NUL.
+        if _BASE64.fullmatch(key) is None or len(base64.urlsafe_b64decode(key.rstrip("=") + "==")) != size:
             raise InvalidInput.at(f"/keys/{name}", f"must be {size} bytes in base64url")

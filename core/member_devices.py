@@ -7,9 +7,9 @@ the first member names the old id and reaches nobody.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,22 +41,22 @@ class MemberDevice(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-async def register(engine: AsyncEngine, device: MemberDevice) -> tuple[int, bool]:
-    """Returns the device's id, and whether it is new for this member."""
+async def register(engine: AsyncEngine, device: MemberDevice) -> tuple[MemberDevice, bool]:
+    """Returns the device as it is kept now, and whether it is new for this member."""
     keys = msgspec.json.encode(device.keys).decode()
     address = (device.channel, device.app, device.token)
     details = (keys, device.locale, device.refreshed_at, device.until)
     async with transaction(engine) as connection:
         # A member's registrations one after the other, so that each sees how many there are.
         await connection.execute(_ONE_AT_A_TIME, device.member)
-        rows: list[tuple[int, bool]] = []
+        rows: list[tuple[Any, ...]] = []
         while not rows:  # again only where another member registered the same token at this moment
             await connection.execute(_LEAVE_ANOTHER, *address, device.member)
             rows = await connection.fetch(_REGISTER, *address, device.member, *details)
-        id, new = rows[0]
+        *kept, new = rows[0]
         if new:
             await connection.execute(_PUT_OUT, device.member, MAX_DEVICES)
-    return id, new
+    return _device(kept), new
 
 
 async def of_member(engine: AsyncEngine, member: int) -> list[MemberDevice]:
@@ -88,7 +88,7 @@ async def forget(engine: AsyncEngine, id: int, since: datetime | None) -> None:
         await connection.execute(_FORGET, id, since)
 
 
-def _device(row: tuple[object, ...]) -> MemberDevice:
+def _device(row: Sequence[object]) -> MemberDevice:
     id, member, app, channel, token, keys, locale, registered_at, refreshed_at, until = row
     return msgspec.convert(
         {
@@ -114,14 +114,14 @@ _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('member_device',
 
 _LEAVE_ANOTHER = "DELETE FROM member_device WHERE channel = $1 AND app = $2 AND token = $3 AND member_id <> $4"
 
-_REGISTER = """INSERT INTO member_device
+_REGISTER = f"""INSERT INTO member_device
               (channel, app, token, member_id, keys, locale, registered_at, refreshed_at, until)
        VALUES ($1, $2, $3, $4, CAST($5 AS jsonb), $6, $7, $7, $8)
        ON CONFLICT (channel, app, token) DO UPDATE
           SET keys = excluded.keys, locale = excluded.locale, until = excluded.until,
               refreshed_at = greatest(member_device.refreshed_at, excluded.refreshed_at)
         WHERE member_device.member_id = excluded.member_id
-    RETURNING id, xmax = 0"""
+    RETURNING {_COLUMNS}, xmax = 0"""  # noqa: S608 - our own column names
 
 _PUT_OUT = """DELETE FROM member_device
         WHERE id IN (SELECT id FROM member_device WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC OFFSET $2)"""

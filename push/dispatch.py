@@ -12,7 +12,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
-from core.database import connected, transaction
+from core.database import Driver, connected, transaction
 from core.delivery import store
 from core.delivery.carrier import Carrier, Delivery
 from core.delivery.outcome import (
@@ -72,6 +72,7 @@ class Dispatcher:
         self._unbegun: list[int] = []
         self._held: set[int] = set()
         """What is this worker's by lease: taken, and not yet settled or given back."""
+        self._held_until = clock()
         self._settling: list[Settled] = []
         self._settle_soon: asyncio.Task[None] | None = None
 
@@ -109,9 +110,13 @@ class Dispatcher:
         if self._held:
             try:
                 async with transaction(self._database) as connection:
-                    await store.extend(connection, sorted(self._held), self._worker, self._clock())
+                    await self._extend(connection, self._clock())
             except _AWAY as error:
                 _log.warning("not_extended", error=_line(error))
+
+    async def _extend(self, connection: Driver, now: datetime) -> None:
+        await store.extend(connection, sorted(self._held), self._worker, now)
+        self._held_until = now + store.LEASE
 
     async def turn(self) -> int:
         """Begin what is due, as far as there is room; returns how many. Who is cancelled here does not stop it: what was
@@ -124,12 +129,17 @@ class Dispatcher:
             return 0
         unbegun, now = list(self._unbegun), self._clock()
         async with transaction(self._database) as connection:
+            if self._held and self._held_until <= now:
+                # The database was away for so long: what is held here, or waits to be recorded, is no crash's.
+                await self._extend(connection, now)
             if unbegun:
                 again = now + timedelta(seconds=AGAIN_SECONDS)
                 await store.give_back(connection, unbegun, self._worker, again)
             taken = await store.take(connection, room, self.newest_only, self._worker, now)
         del self._unbegun[: len(unbegun)]
         self._held.difference_update(unbegun)
+        if not self._held:
+            self._held_until = now + store.LEASE
         self._held.update(one.delivery.id for one in taken)
         for name in {one.delivery.channel for one in taken}:
             batch = [one for one in taken if one.delivery.channel == name]

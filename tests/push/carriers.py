@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -68,6 +69,38 @@ class Scripted:
 
     async def close(self) -> None:
         self.closed = True
+
+
+Dispatchers = Callable[..., Dispatcher]
+
+
+@asynccontextmanager
+async def dispatchers(pool: AsyncEngine, clock: SettableClock) -> AsyncIterator[Dispatchers]:
+    """Makes one with these carriers, whose jitter is half its range; in the end they crash, if they did not close."""
+    made: list[Dispatcher] = []
+
+    def make(*carriers: Scripted) -> Dispatcher:
+        made.append(Dispatcher(pool, carriers, clock, lambda: 0.5))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await crash(one)
+
+
+async def work(dispatcher: Dispatcher) -> int:
+    """One turn, and whatever it began."""
+    begun = await dispatcher.turn()
+    await dispatcher.idle()
+    return begun
+
+
+_facts = itertools.count(1)
+
+
+def planned(channel: str = "alert", version: int = 2, target: int = 1) -> Planned:
+    """Of a fact nobody planned before."""
+    return Planned(next(_facts), 1000, version, "purchase", channel, target)
 
 
 async def add(pool: AsyncEngine, clock: SettableClock, *planned: Planned, newest: Sequence[str] = ()) -> int:

@@ -228,7 +228,15 @@ class DeliveryMachine(RuleBasedStateMachine):
             assert self.clock() >= life.due
             life.last, life.holder = "crashed", None
 
-    @rule(seconds=st.sampled_from([1, 20, 59, 60, 61, 1200]))
+    @rule(worker=st.sampled_from([0, 1]))
+    def stay_alive(self, worker: int) -> None:
+        """What was taken over meanwhile stays so."""
+        self.runner.run(self.workers[worker].extend())
+        for send in self.under_way:
+            if send.worker == worker and send.life.holder is send and not send.life.ended:
+                send.until, send.life.last = self.clock() + LEASE, "under way"
+
+    @rule(seconds=st.sampled_from([1, 5, LEASE.total_seconds() - 1, LEASE.total_seconds(), 1200]))
     def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds=seconds)
         for send in self.under_way:

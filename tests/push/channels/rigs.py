@@ -141,7 +141,7 @@ class Rig:
 
 
 class ApnsRig(Rig):
-    name = "apns"
+    name: ClassVar[DeviceChannel] = "apns"
     too_large = (413, "PayloadTooLarge")
     cut = (reset(), reset())  # the first is sent again at once
 
@@ -177,7 +177,7 @@ class ApnsRig(Rig):
 
 
 class LiveActivityRig(ApnsRig):
-    name = "liveactivity"
+    name: ClassVar[DeviceChannel] = "liveactivity"
 
     def _channel(self, url: str, seconds: float, stranger: bool) -> Channel:
         return _Owning(self.client(url, seconds, stranger))
@@ -198,7 +198,7 @@ class _Owning(LiveActivity):
 
 
 class FcmRig(Rig):
-    name = "fcm"
+    name: ClassVar[DeviceChannel] = "fcm"
     too_large = (400, "INVALID_ARGUMENT")
 
     @property
@@ -233,7 +233,7 @@ class FcmRig(Rig):
 
 
 class SmsRig(FcmRig):
-    name = "sms"
+    name: ClassVar[DeviceChannel] = "sms"
     too_large = (400, "no such number")
 
     def _channel(self, url: str, seconds: float, stranger: bool) -> Channel:
@@ -258,7 +258,7 @@ class SmsRig(FcmRig):
 
 
 class WebPushRig(Rig):
-    name = "webpush"
+    name: ClassVar[DeviceChannel] = "webpush"
     too_large = (413, "the body is over 4096 octets")
 
     @property
@@ -293,7 +293,7 @@ class WebPushRig(Rig):
 
 
 class EmailRig(Rig):
-    name = "email"
+    name: ClassVar[DeviceChannel] = "email"
     too_large = (552, "5.3.4 Message too big")
     cut = (smtp.cut("data"),)
 

@@ -182,6 +182,7 @@ async def test_whatever_a_client_raises_is_an_outcome(error: Exception, becomes:
 
     outcome = await answered(request(), 1.0)
     assert type(outcome) is becomes
+    assert not isinstance(outcome, httpx.Response)
     assert outcome.reason
     assert unanswered(outcome) is at_once
     assert outcome.reason.startswith(NO_ANSWER) is (becomes is Unknown and not at_once)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -117,7 +117,7 @@ def provider_token(rig: ApnsRig, clock: SettableClock) -> ProviderToken:
 def test_two_workers_make_the_very_same_token_of_the_time_alone(apns: ApnsRig) -> None:
     """Apple counts by team: two tokens within 20 minutes are one too many, whoever made them, restarted or not."""
     one, clock = provider_token(apns, apns.clock), SettableClock()
-    seen = []
+    seen: list[tuple[str, datetime]] = []
     for minute in range(24 * 60):
         apns.clock.now = START + timedelta(minutes=minute, seconds=7)
         clock.now = apns.clock.now + timedelta(seconds=20)
