@@ -14,6 +14,7 @@ from core.database import connect, transaction
 from core.delivery import store
 from core.delivery.carrier import Delivery
 from core.delivery.outcome import MAX_ATTEMPTS, Delivered, Outcome, Rejected, Retry, TokenDead, Unknown, pause
+from core.delivery.store import LEASE
 from core.metrics import DELIVERIES
 from push import dispatch
 from push.dispatch import Dispatcher
