@@ -147,9 +147,12 @@ async def test_a_server_that_speaks_no_http2_is_not_believed(fcm: FcmRig) -> Non
     """Whatever stands between us and Apple and answers 200 is not Apple."""
     provider = Http1()
     provider.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    async with tls_of("http/1.1") as (server, client), served(provider, tls=server) as origin:
-        async with apns_at(origin, client, fcm) as send:
-            assert isinstance(await send(), Unknown | Retry)
+    async with (
+        tls_of("http/1.1") as (server, client),
+        served(provider, tls=server) as origin,
+        apns_at(origin, client, fcm) as send,
+    ):
+        assert isinstance(await send(), Unknown | Retry)
 
 
 # -- by itself ---------------------------------------------------------------------------------------------------------
