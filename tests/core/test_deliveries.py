@@ -94,6 +94,16 @@ async def test_two_workers_take_different_deliveries(pool: AsyncEngine, clock: S
     assert max(len(part) for part in found) <= 27
 
 
+async def test_nobody_waits_for_who_is_just_taking(pool: AsyncEngine, clock: SettableClock) -> None:
+    async with transaction(pool) as connection:
+        await store.add(connection, EPOCH, [planned(target=n) for n in range(4)], NEWEST, clock())
+    async with transaction(pool) as first, transaction(pool) as second, asyncio.timeout(5):
+        one = await store.take(first, {"alert": 2}, NEWEST, "one", clock())
+        two = await store.take(second, {"alert": 4}, NEWEST, "two", clock())
+    assert len({taken.delivery.id for taken in one + two}) == 4
+    assert len(one) == len(two) == 2
+
+
 # -- its turn, and its lease -----------------------------------------------------------------------------------------
 
 
@@ -143,6 +153,18 @@ async def test_a_late_word_of_an_earlier_life_is_not_heard(table: Table) -> None
     assert again.delivery.attempt == late.delivery.attempt == 1
     await table.settle(late, "delivered", "gone")
     assert [row.state for row in await table.rows()] == ["pending"]
+
+
+async def test_a_worker_that_took_its_own_over_is_not_heard_for_the_first_time(table: Table) -> None:
+    """It hung, went on, and the first attempt's answer came after all."""
+    await table.add(planned())
+    (first,) = await table.take()
+    table.clock.now += LEASE
+    (second,) = await table.take()
+    await table.settle(first, "delivered")
+    assert [row.state for row in await table.rows()] == ["pending"]
+    await table.settle(second, "rejected")
+    assert [row.state for row in await table.rows()] == ["rejected"]
 
 
 async def test_a_worker_whose_lease_ended_and_that_nobody_replaced_has_its_word(table: Table) -> None:

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import connected, transaction
+from core.database import Driver, connected, transaction
 from core.delivery import store
 from core.delivery.store import LEASE, Settled, State
+from tests.bff.house import until_async
 from tests.conftest import SettableClock
 from tests.core.deliveries import EPOCH, FINAL, NEWEST, Table, opened, planned
 from tests.databases import Database
@@ -118,6 +119,35 @@ async def test_two_that_crashed_workers_left_are_taken_over_one_after_the_other(
     await table.settle(last, "delivered", "two")
     assert await table.take("two") == []
     assert [row.state for row in await table.rows()] == ["delivered", "collapsed", "delivered"]
+
+
+async def test_what_another_is_just_taking_for_a_target_is_seen(pool: AsyncEngine, clock: SettableClock) -> None:
+    """Two planners and two workers, each in the middle: the second worker sees the newer delivery, and waits to see what
+    the first one takes."""
+
+    async def take(connection: Driver, worker: str) -> list[int]:
+        taken = await store.take(connection, {"state": 5}, NEWEST, worker, clock())
+        return [one.delivery.version for one in taken]
+
+    async def waiting() -> bool:
+        async with connected(pool) as connection:
+            waits = await connection.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid <> pg_backend_pid()"
+            )
+        return second.done() or bool(waits)
+
+    async with transaction(pool) as other:
+        async with transaction(pool) as planner:
+            await store.add(other, EPOCH, [planned("state", 7)], NEWEST, clock())
+            await store.add(planner, EPOCH, [planned("state", 6)], NEWEST, clock())
+        first = transaction(pool)
+        connection = await first.__aenter__()
+        assert await take(connection, "one") == [6]
+    async with transaction(pool) as third:
+        second = asyncio.create_task(take(third, "two"))
+        await until_async(waiting, "the second worker waits, or has taken")
+        await first.__aexit__(None, None, None)
+        assert await second == []
 
 
 async def test_many_at_once_never_send_two_to_one_target(pool: AsyncEngine, clock: SettableClock) -> None:

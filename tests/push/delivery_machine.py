@@ -185,6 +185,11 @@ class DeliveryMachine(RuleBasedStateMachine):
     def turn(self, worker: int) -> None:
         self.runner.run(self._turn(self.workers[worker]))
 
+    @rule(worker=st.sampled_from([0, 1]))
+    def turn_and_all_goes_well(self, worker: int) -> None:
+        self.turn(worker)
+        self._answer_all()
+
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
     def finish(self, data: st.DataObject, outcome: Outcome | None) -> None:
@@ -303,24 +308,34 @@ class DeliveryMachine(RuleBasedStateMachine):
         return False
 
     def teardown(self) -> None:
-        """In the end everything has its end, and each screen shows the newest."""
-        for _ in range(60):
-            for send in list(self.under_way):
-                self.under_way.remove(send)
-                self._finish(send, Delivered())
-            self.the_table_is_as_the_model_allows()
-            if all(life.ended for life in self.lives.values()):
-                break
-            self.clock.forward(hours=2)
-            for worker in self.workers:
-                self.runner.run(self._turn(worker))
-        assert all(life.ended for life in self.lives.values())
+        """In the end everything has its end, and each screen shows the newest; what then comes late changes nothing."""
+        self._to_the_end()
+        for target, version in self.late:
+            self._plan(target, version, KINDS)
+        self._to_the_end()
+        self.replay()
+        self._to_the_end()
         for life in self.lives.values():
             if life.ended in ("delivered", "dead", "rejected"):
                 assert life.begun
             if life.channel == "state":
                 self._is_shown(life)
         self.runner.run(self._forget())
+
+    def _to_the_end(self) -> None:
+        for _ in range(60):
+            self._answer_all()
+            self.the_table_is_as_the_model_allows()
+            if all(life.ended for life in self.lives.values()):
+                return
+            self.clock.forward(hours=2)
+            for worker in self.workers:
+                self.runner.run(self._turn(worker))
+        raise AssertionError("some have no end")
+
+    def _answer_all(self) -> None:
+        while self.under_way:
+            self._finish(self.under_way.pop(), Delivered())
 
     def _is_shown(self, life: Life) -> None:
         """A later or a newer send told what this one was for."""

@@ -161,7 +161,8 @@ async def test_a_send_is_not_waited_for_without_end(
     carrier = Scripted("letter", hides_repeats=False)
     carrier.hold = True
     await add(pool, clock, planned("letter"))
-    await work(worker(carrier))
+    async with asyncio.timeout(1.5):
+        await work(worker(carrier))
     (row,) = await rows(pool)
     assert (row.state, row.reason) == ("unknown", "not done within 0.05 s")
 
