@@ -33,7 +33,7 @@ _numbers = itertools.count(1)
 
 def hexes() -> str:
     """A device token nobody had before."""
-    return f"{next(_numbers):064x}"
+    return f"abcdef{next(_numbers):058x}"
 
 
 def text_of(size: int) -> str:

@@ -141,6 +141,22 @@ async def test_what_a_worker_left_is_taken_over_when_its_lease_ends(table: Table
     assert (row.state, row.attempts, row.reason) == ("rejected", 2, "no")
 
 
+async def test_only_who_holds_a_delivery_extends_its_lease(table: Table) -> None:
+    """Else one that was taken over from it, and then left by a crash, would never be taken over again."""
+    await table.add(planned())
+    (one,) = await table.take("one")
+    table.clock.now += LEASE
+    assert len(await table.take("two")) == 1
+    table.clock.now += LEASE / 2
+    await store.extend(table.connection, [one.delivery.id], "one", table.clock())
+    table.clock.now += LEASE / 2
+    assert len(await table.take("three")) == 1
+    table.clock.now += LEASE / 2
+    await store.extend(table.connection, [one.delivery.id], "three", table.clock())
+    table.clock.now += LEASE / 2
+    assert await table.take("four") == []
+
+
 async def test_a_late_word_of_an_earlier_life_is_not_heard(table: Table) -> None:
     """It was given up as unknown and replayed: its attempts count from one again, but not for who went away."""
     await table.add(planned("letter"))
