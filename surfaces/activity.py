@@ -24,7 +24,13 @@ MAX_CAUSES = 10
 def activity(changes: Iterable[Change], published: Published, locale: str) -> tuple[Activity, ...]:
     """Rows for `changes` in their order; linking a sign-in detail moves nothing and has none."""
     key = published.programme.key
-    return tuple(row for change in changes for row in _kept_rows(change, key, locale))
+    return tuple([row for change in changes for row in _kept_rows(change, key, locale)])
+
+
+def activity_once(changes: Iterable[Change], published: Published, locale: str) -> list[Activity]:
+    """`activity` for what is not soon drawn again, as a pass: keeping the rows would cost a third of drawing them."""
+    programme, w = published.programme, words(locale)
+    return [row for change in changes for row in _rows(change, programme, w)]
 
 
 @lru_cache(maxsize=16384)
@@ -114,9 +120,7 @@ def _only_clock(change: Change) -> bool:
 def _title(change: Change, programme: Programme, w: Words) -> str:
     match change.kind:
         case "purchase" | "return":
-            what = w(f"activity.{change.kind}", what=_items(change, programme, w))
-            where = _store(change.place, programme, w)
-            return w("activity.at", what=what, where=where) if where else what
+            return _trade(change.kind, change.sku, change.quantity, change.place, programme.key, w.locale)
         case "hold" | "capture" | "void":
             return w(f"activity.{change.kind}", reward=_reward(change, programme, w))
         case "adjust":
@@ -126,6 +130,15 @@ def _title(change: Change, programme: Programme, w: Words) -> str:
             return w("activity.enrol", brand=text_in(programme.brand.name, w.locale))
         case _:
             return w(f"activity.{change.kind}")
+
+
+@lru_cache(maxsize=8192)
+def _trade(kind: str, sku: str, quantity: int, place: str, key: ProgrammeKey, locale: str) -> str:
+    """`3 CDs, Harbour Street`. Kept: a shop sells much the same day by day."""
+    programme, w = key.programme, words(locale)
+    what = w(f"activity.{kind}", what=items_text(sku, quantity, programme, w))
+    where = _store(place, programme, w)
+    return w("activity.at", what=what, where=where) if where else what
 
 
 def _cause(change: Change, programme: Programme, w: Words, public: bool) -> Cause:

@@ -6,6 +6,7 @@ settled once as of `now`, and each number has its words beside it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -15,7 +16,7 @@ from core.ledger.account import Account
 from core.ledger.settle import settle
 from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Profile, Snapshot
-from core.tiers.ladder import period_start, standing
+from core.tiers import ladder
 from surfaces import masking
 from surfaces.views import Balance, Expiring, Finish, Held, Member, Reward, Tier
 from surfaces.wording import Words, formats, words
@@ -50,23 +51,76 @@ _latest: tuple[int, int, datetime, str, Snapshot, Standing] | None = None
 
 
 def _stand(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Standing:
-    programme, w = published.programme, words(locale)
-    account = settle(snapshot.account, now, programme).account
+    programme, w, figures = published.programme, words(locale), _figures(snapshot, published, now)
+    account = figures.account
     return Standing(
         brand=text_in(programme.brand.name, locale),
-        balance=_balance(account, programme, w),
-        tier=_tier(account, programme, now, w),
-        rewards=_rewards(account.available, programme, w),
-        holds=tuple(_holds(account, programme, w)),
-        expiring=tuple(_expiring(account, programme, w)),
+        balance=_balance(figures, programme, w),
+        tier=_tier(figures, programme, w),
+        rewards=_rewards(figures.points, programme, w),
+        holds=tuple(_holds(account, programme, w)) if account.holds else (),
+        expiring=tuple(_expiring(figures, programme, w)),
         hint="" if account.lots_made or account.debt else w("member.hint"),
     )
 
 
+class _Figures(msgspec.Struct, frozen=True):
+    """What is the same in every language. A pass is drawn in all of them."""
+
+    account: Account
+    """As of now."""
+    points: int
+    points_shown: str
+    stands: ladder.Standing
+    qualifying_shown: str
+    to_next: int | None
+    to_next_shown: str
+    progress: float
+    expiring: tuple[tuple[datetime, int, str], ...]
+    """(date, points, points as shown), as `Standing.expiring`."""
+
+
+def _figures(snapshot: Snapshot, published: Published, now: datetime) -> _Figures:
+    """The latest are kept, as in `stand`."""
+    global _latest_figures
+    latest = _latest_figures
+    if latest is None or latest[:2] != (id(snapshot), id(published)) or latest[2] != now:
+        latest = (id(snapshot), id(published), now, snapshot, _counted(snapshot, published.programme, now))
+        _latest_figures = latest
+    return latest[4]
+
+
+_latest_figures: tuple[int, int, datetime, Snapshot, _Figures] | None = None
+
+
+def _counted(snapshot: Snapshot, programme: Programme, now: datetime) -> _Figures:
+    account = settle(snapshot.account, now, programme).account
+    points, stands = account.available, ladder.standing(account.qualifying, programme, now)
+    to_next = stands.next.threshold - stands.qualifying if stands.next else None
+    return _Figures(
+        account=account,
+        points=points,
+        points_shown=formats.number(points),
+        stands=stands,
+        qualifying_shown=formats.number(stands.qualifying),
+        to_next=to_next,
+        to_next_shown="" if to_next is None else formats.number(to_next),
+        progress=_share(stands.qualifying, stands.next.threshold) if stands.next else 100.0,
+        expiring=_dates(account),
+    )
+
+
+def _dates(account: Account) -> tuple[tuple[datetime, int, str], ...]:
+    by_date: dict[datetime, int] = {}
+    for lot in account.lots:
+        if lot.remaining and lot.expires_at is not None:
+            by_date[lot.expires_at] = by_date.get(lot.expires_at, 0) + lot.remaining
+    return tuple((at, by_date[at], formats.number(by_date[at])) for at in sorted(by_date)[:EXPIRIES])
+
+
 def balance_of(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> Balance:
     """The balance alone, for a surface that shows nothing else of the member."""
-    programme = published.programme
-    return _balance(settle(snapshot.account, now, programme).account, programme, words(locale))
+    return _balance(_figures(snapshot, published, now), published.programme, words(locale))
 
 
 def points_text(points: int, programme: Programme, w: Words) -> str:
@@ -80,34 +134,31 @@ def unit(points: int, programme: Programme, locale: str) -> str:
 
 def member_of(profile: Profile, locale: str) -> Member:
     """The member as its own devices show it. One who gave no name is called by the end of the code."""
-    name = masking.clean(profile.display_name) or words(locale)("member.unnamed", last=profile.code[-4:])
+    name = profile.display_name and masking.clean(profile.display_name)
+    name = name or words(locale)("member.unnamed", last=profile.code[-4:])
     return Member(name=name, code=profile.code, code_text=masking.code_grouped(profile.code))
 
 
-def _balance(account: Account, programme: Programme, w: Words) -> Balance:
-    points = account.available
+def _balance(figures: _Figures, programme: Programme, w: Words) -> Balance:
+    word = unit(figures.points, programme, w.locale)
     return Balance(
-        points=points,
-        held=account.held,
-        unit=unit(points, programme, w.locale),
-        text=points_text(points, programme, w),
+        points=figures.points,
+        held=figures.account.held,
+        unit=word,
+        text=w("amount.points", n=figures.points_shown, unit=word),
     )
 
 
-def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Tier:
-    stands = standing(account.qualifying, programme, now)
+def _tier(figures: _Figures, programme: Programme, w: Words) -> Tier:
+    stands, shown = figures.stands, figures.qualifying_shown
     tier, upper, qualifying = stands.tier, stands.next, stands.qualifying
     kept_through = stands.period + 1 if qualifying >= tier.threshold else stands.period
     rung = _rung(tier.key, stands.period, kept_through, programme.key, w.locale)
-    shown = formats.number(qualifying)
     if upper is None:
-        to_next = None
-        distance, progress = w("tier.top"), 100.0
+        distance = w("tier.top")
         label = w("tier.label_top", qualifying=shown, **rung.spoken)
     else:
-        to_next = upper.threshold - qualifying
-        distance = w("tier.distance", n=formats.number(to_next), tier=rung.next_name, unit=rung.spoken["unit"])
-        progress = _share(qualifying, upper.threshold)
+        distance = w("tier.distance", n=figures.to_next_shown, tier=rung.next_name, unit=rung.spoken["unit"])
         label = w("tier.label", goal=rung.goal_text, distance=distance, qualifying=shown, **rung.spoken)
     return Tier(
         key=tier.key,
@@ -117,10 +168,10 @@ def _tier(account: Account, programme: Programme, now: datetime, w: Words) -> Ti
         period=rung.spoken["period"],
         next_name=rung.next_name,
         next_threshold=upper.threshold if upper else None,
-        to_next=to_next,
+        to_next=figures.to_next,
         distance=distance,
         label=label,
-        progress=progress,
+        progress=figures.progress,
         notch=rung.notch,
         notch_text=rung.notch_text,
         goal_text=rung.goal_text,
@@ -148,7 +199,7 @@ def _rung(tier: str, period: int, kept_through: int, key: ProgrammeKey, locale: 
     own = programme.tiers[rank]
     upper = programme.tiers[rank + 1] if rank + 1 < len(programme.tiers) else None
     first = own.threshold == 0
-    end = period_start(kept_through + 1, programme)
+    end = ladder.period_start(kept_through + 1, programme)
     return _Rung(
         spoken={
             "tier": text_in(own.name, locale),
@@ -232,18 +283,11 @@ def _holds(account: Account, programme: Programme, w: Words) -> list[Held]:
     return held
 
 
-def _expiring(account: Account, programme: Programme, w: Words) -> list[Expiring]:
-    by_date: dict[datetime, int] = {}
-    for lot in account.lots:
-        if lot.remaining and lot.expires_at is not None:
-            by_date[lot.expires_at] = by_date.get(lot.expires_at, 0) + lot.remaining
-    dates = []
-    for at in sorted(by_date)[:EXPIRIES]:
-        text = w(
-            "expiring.text", points=points_text(by_date[at], programme, w), date=_last_day(at, programme.key, w.locale)
-        )
-        dates.append(Expiring(points=by_date[at], at=at, text=text))
-    return dates
+def _expiring(figures: _Figures, programme: Programme, w: Words) -> Iterator[Expiring]:
+    for at, points, shown in figures.expiring:
+        lapsing = w("amount.points", n=shown, unit=unit(points, programme, w.locale))
+        text = w("expiring.text", points=lapsing, date=_last_day(at, programme.key, w.locale))
+        yield Expiring(points=points, at=at, text=text)
 
 
 @lru_cache(maxsize=4096)

@@ -7,13 +7,16 @@ Points stand in the header, the only field that shows while passes are stacked. 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+
+import msgspec
 
 from core.programme.colours import rgb
-from core.programme.document import Programme, Published, text_in
+from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Snapshot
-from surfaces.activity import activity
+from surfaces.activity import activity_once
 from surfaces.standing import Standing, finish_of, member_of, stand
-from surfaces.views import Finish, Member, PassField, WalletView
+from surfaces.views import Finish, Member, PassField, Tier, WalletView
 from surfaces.wording import Words, formats, words
 
 COLOURS: dict[Finish, tuple[str, str, str]] = {
@@ -29,28 +32,28 @@ RECENT = 3
 def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> WalletView:
     standing, w = stand(snapshot, published, now, locale), words(locale)
     member, tier = member_of(snapshot.profile, locale), standing.tier
-    background, foreground, label = colours_of(tier.key, published.programme)
+    face = _face(tier.key, published.programme.key, w.locale)
     return WalletView(
         brand=standing.brand,
         serial=str(snapshot.member),
         tier_key=tier.key,
         finish=tier.finish,
-        description=w("wallet.description", brand=standing.brand),
-        background=background,
-        foreground=foreground,
-        label=label,
+        description=face.description,
+        background=face.background,
+        foreground=face.foreground,
+        label=face.label,
         header=(
             PassField(
                 key="points",
-                label=w("wallet.points"),
+                label=face.points,
                 value=formats.number(standing.balance.points),
-                change_message=w("wallet.changed"),
+                change_message=face.changed,
             ),
         ),
-        primary=(PassField(key="tier", label=w("wallet.tier"), value=tier.name),),
-        secondary=_secondary(member, standing, w),
-        auxiliary=_auxiliary(standing, w),
-        back=_back(standing, snapshot, published, w),
+        primary=face.primary,
+        secondary=_secondary(member, tier, face),
+        auxiliary=_auxiliary(standing, face, w),
+        back=_back(standing, snapshot, published, face, w),
         barcode=member.code,
         barcode_text=member.code_text,
         balance=standing.balance,
@@ -58,20 +61,70 @@ def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -
     )
 
 
-def _secondary(member: Member, standing: Standing, w: Words) -> tuple[PassField, ...]:
-    tier = standing.tier
-    first = PassField(key="member", label=w("wallet.member"), value=member.name)
-    if tier.next_name is None or tier.to_next is None:
-        return first, PassField(key="standing", label=w("wallet.tier"), value=tier.distance)
-    distance = formats.number(tier.to_next)
-    return first, PassField(key="to_next", label=w("wallet.to_next", tier=tier.next_name), value=distance)
+class _Face(msgspec.Struct, frozen=True):
+    """What every pass of a tier says alike in one language: its colours, labels and whole fields."""
+
+    background: str
+    foreground: str
+    label: str
+    description: str
+    points: str
+    changed: str
+    primary: tuple[PassField, ...]
+    member: str
+    goal: str
+    """The label of the distance; at the top, of the tier."""
+    this_year: str
+    ready: str
+    rewards: str
+    expiring: str
+    recent: str
+    foot: tuple[PassField, ...]
+    """The last fields of the back."""
 
 
-def _auxiliary(standing: Standing, w: Words) -> tuple[PassField, ...]:
-    ready = sum(reward.affordable for reward in standing.rewards)
+@lru_cache(maxsize=256)
+def _face(tier: str, key: ProgrammeKey, locale: str) -> _Face:
+    programme, w = key.programme, words(locale)
+    rank = [one.key for one in programme.tiers].index(tier)
+    upper = programme.tiers[rank + 1] if rank + 1 < len(programme.tiers) else None
+    background, foreground, label = colours_of(tier, programme)
+    brand, name = programme.brand, text_in(programme.tiers[rank].name, locale)
+    foot = (
+        PassField(key="website", label=w("wallet.website"), value=brand.website),
+        PassField(key="terms", label=w("wallet.terms"), value=text_in(brand.terms, locale) if brand.terms else ""),
+    )
+    return _Face(
+        background=background,
+        foreground=foreground,
+        label=label,
+        description=w("wallet.description", brand=text_in(brand.name, locale)),
+        points=w("wallet.points"),
+        changed=w("wallet.changed"),
+        primary=(PassField(key="tier", label=w("wallet.tier"), value=name),),
+        member=w("wallet.member"),
+        goal=w("wallet.to_next", tier=text_in(upper.name, locale)) if upper else w("wallet.tier"),
+        this_year=w("wallet.this_year"),
+        ready=w("wallet.ready"),
+        rewards=w("wallet.rewards"),
+        expiring=w("wallet.expiring"),
+        recent=w("wallet.recent"),
+        foot=tuple(field for field in foot if field.value),
+    )
+
+
+def _secondary(member: Member, tier: Tier, face: _Face) -> tuple[PassField, ...]:
+    first = PassField(key="member", label=face.member, value=member.name)
+    if tier.to_next is None:
+        return first, PassField(key="standing", label=face.goal, value=tier.distance)
+    return first, PassField(key="to_next", label=face.goal, value=formats.number(tier.to_next))
+
+
+def _auxiliary(standing: Standing, face: _Face, w: Words) -> tuple[PassField, ...]:
+    ready = sum([reward.affordable for reward in standing.rewards])
     return (
-        PassField(key="this_year", label=w("wallet.this_year"), value=standing.tier.qualifying_text),
-        PassField(key="ready", label=w("wallet.ready"), value=w.count("wallet.ready", ready, formats.number(ready))),
+        PassField(key="this_year", label=face.this_year, value=standing.tier.qualifying_text),
+        PassField(key="ready", label=face.ready, value=w.count("wallet.ready", ready, formats.number(ready))),
     )
 
 
@@ -86,25 +139,16 @@ def colours_of(tier: str, programme: Programme) -> tuple[str, str, str]:
     return background, foreground, label
 
 
-def _back(standing: Standing, snapshot: Snapshot, published: Published, w: Words) -> tuple[PassField, ...]:
-    brand, tier = published.programme.brand, standing.tier
-    rows = activity(snapshot.recent[:RECENT], published, w.locale)
-    fields = [
-        PassField(
-            key="rewards",
-            label=w("wallet.rewards"),
-            value="\n".join(f"{reward.name}: {reward.note}" for reward in standing.rewards),
-        )
-    ]
+def _back(standing: Standing, snapshot: Snapshot, published: Published, face: _Face, w: Words) -> tuple[PassField, ...]:
+    tier, fields = standing.tier, []
+    if standing.rewards:
+        rewards = "\n".join([f"{reward.name}: {reward.note}" for reward in standing.rewards])
+        fields.append(PassField(key="rewards", label=face.rewards, value=rewards))
     if tier.kept_text:
         fields.append(PassField(key="kept", label=tier.name, value=tier.kept_text))
     if standing.expiring:
-        soonest = standing.expiring[0].text
-        fields.append(PassField(key="expiring", label=w("wallet.expiring"), value=soonest))
-    recent = "\n".join(f"{row.when}: {row.title} {row.points_text}".rstrip() for row in rows)
-    fields.append(PassField(key="recent", label=w("wallet.recent"), value=recent))
-    fields.append(PassField(key="website", label=w("wallet.website"), value=brand.website))
-    fields.append(
-        PassField(key="terms", label=w("wallet.terms"), value=text_in(brand.terms, w.locale) if brand.terms else "")
-    )
-    return tuple(field for field in fields if field.value)
+        fields.append(PassField(key="expiring", label=face.expiring, value=standing.expiring[0].text))
+    if rows := activity_once(snapshot.recent[:RECENT], published, w.locale):
+        recent = "\n".join([f"{row.when}: {row.title} {row.points_text}".rstrip() for row in rows])
+        fields.append(PassField(key="recent", label=face.recent, value=recent))
+    return (*fields, *face.foot)

@@ -29,6 +29,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     name: str
     sha1: str
+    """Empty for what the manifest does not list: itself and the signature."""
     method: int
     crc: int
     size: int
@@ -49,6 +50,11 @@ def stored(name: str, content: bytes) -> Entry:
     """As it is: to compress the few KB of a pass's own texts takes longer than to sign them, and saves a twentieth of the
     file."""
     return Entry(name, _sha1(content), 0, zlib.crc32(content), len(content), content)
+
+
+def unlisted(name: str, content: bytes) -> Entry:
+    """As `stored`, for what the manifest does not list."""
+    return Entry(name, "", 0, zlib.crc32(content), len(content), content)
 
 
 def deflated(name: str, content: bytes) -> Entry:

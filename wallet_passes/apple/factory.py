@@ -19,7 +19,7 @@ from core.programme.document import Published
 from core.snapshot import Snapshot
 from surfaces import wallet
 from surfaces.views import LOCALES, Finish, Locale
-from wallet_passes.apple.bundle import Entry, Template, bundle, manifest, stored, template
+from wallet_passes.apple.bundle import Entry, Template, bundle, manifest, stored, template, unlisted
 from wallet_passes.apple.certificates import Signer
 from wallet_passes.apple.pass_json import Identity, pass_json, worded
 from wallet_passes.images import apple_images, look
@@ -87,7 +87,7 @@ class PassFactory:
         ]
         listed = manifest(shared, tuple(texts))
         signature = self.signer.sign(listed)
-        return shared, (*texts, stored("manifest.json", listed), stored("signature", signature))
+        return shared, (*texts, unlisted("manifest.json", listed), unlisted("signature", signature))
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ two changed fields says merely that the pass changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -71,36 +71,36 @@ def worded(views: Mapping[Locale, WalletView], own: Locale) -> tuple[WalletView,
 
     The member's own table has one line: that it is there tells a phone in that language not to take another.
     """
-    source = views[own]
+    source = _texts(views[own])
     others = [locale for locale in views if locale != own]
-    rows = list(zip(_texts(source), *(_texts(views[locale]) for locale in others), strict=True))
-    texts = _told_apart(rows)
-    tables = [(own, _line(source.description, source.description).encode())]
-    for number, locale in enumerate(others, start=1):
-        pairs = {text: row[number] for text, row in zip(texts, rows, strict=True) if text != row[number]}
-        tables.append((locale, "".join([_line(text, its) for text, its in pairs.items()]).encode()))
-    return _with_texts(source, texts), tables
+    texts, meanings = _told_apart(source, [_texts(views[locale]) for locale in others])
+    shown = views[own] if texts == source else _with_texts(views[own], texts)
+    tables = [(own, _line(shown.description, shown.description).encode())]
+    for number, locale in enumerate(others):
+        lines = [_line(text, its[number]) for text, its in meanings.items() if text != its[number]]
+        tables.append((locale, "".join(lines).encode()))
+    return shown, tables
 
 
-def _texts(view: WalletView) -> Iterator[str]:
+def _texts(view: WalletView) -> list[str]:
     """Every text of a view that has a language; all languages have the same fields in the same order."""
-    yield from (view.description, view.brand)
-    for part in _STYLE:
-        for field in getattr(view, part):
-            yield from (field.label, field.value, field.change_message)
+    fields = (*view.header, *view.primary, *view.secondary, *view.auxiliary, *view.back)
+    texts = [view.description, view.brand]
+    for field in fields:
+        texts += (field.label, field.value, field.change_message)
+    return texts
 
 
-def _told_apart(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The source texts, in their order. One that stands for two things (a member who is called "Points") has a mark that
-    nobody sees, for a table knows a text by its wording alone."""
+def _told_apart(source: list[str], others: list[list[str]]) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """The source texts, in their order, and what each is in the other languages. One that stands for two things (a member
+    who is called "Points") has a mark that nobody sees, for a table knows a text by its wording alone."""
     meanings: dict[str, tuple[str, ...]] = {}
     texts = []
-    for row in rows:
-        text = row[0]
-        while meanings.setdefault(text, row[1:]) != row[1:]:
+    for text, its in zip(source, zip(*others, strict=True), strict=True):
+        while meanings.setdefault(text, its) != its:
             text += _MARK
         texts.append(text)
-    return texts
+    return texts, meanings
 
 
 def _with_texts(view: WalletView, texts: Sequence[str]) -> WalletView:
@@ -122,7 +122,7 @@ def _line(text: str, its: str) -> str:
 
 def _quoted(text: str) -> str:
     """A line end stands as it is: one reader compares a text with the bytes between the quotes."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"') if "\\" in text or '"' in text else text
 
 
 def _field(field: PassField) -> dict[str, str]:

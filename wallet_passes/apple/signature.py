@@ -21,6 +21,7 @@ _OPTIONS = [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.DetachedSignature]
 _SIGNING_TIME = bytes.fromhex("06092a864886f70d010905 310f 170d")
 """The attribute's identifier (PKCS #9), then a set of one UTCTime of 13 characters."""
 _SET, _ATTRIBUTES = 0x31, 0xA0
+_PADDING, _HASH = padding.PKCS1v15(), hashes.SHA256()
 _LAST_UTC_YEAR = 2049
 """A UTCTime has two digits for the year."""
 
@@ -46,10 +47,15 @@ class SignatureForm:
         assert now.year <= _LAST_UTC_YEAR
         attributes = bytearray(self._before)
         attributes[self._digest : self._digest + 32] = hashlib.sha256(manifest).digest()
-        attributes[self._time : self._time + 13] = now.astimezone(UTC).strftime("%y%m%d%H%M%SZ").encode()
+        attributes[self._time : self._time + 13] = _utc_time(now)
         signed = bytes((_SET,)) + attributes[1:]
-        signature = self._key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        signature = self._key.sign(signed, _PADDING, _HASH)
         return b"".join((self._head, attributes, self._after, signature))
+
+
+def _utc_time(instant: datetime) -> bytes:
+    utc = instant.astimezone(UTC)
+    return b"%02d%02d%02d%02d%02d%02dZ" % (utc.year % 100, utc.month, utc.day, utc.hour, utc.minute, utc.second)
 
 
 def _signed_attributes(whole: bytes) -> tuple[int, int]:
