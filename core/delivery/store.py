@@ -188,13 +188,19 @@ _ADD = """INSERT INTO delivery (epoch, fact, member_id, version, kind, channel, 
 
 # Whether `old` is needless. Of two that wait the newer is the higher version, whenever it was entered, and of equals the
 # later entered. One that was sent makes needless what is of a lower version. Version 0 has no place in that order: it is
-# a change of the clock or the programme, which what is under way, or was sent, need not show.
+# a change of the clock or the programme, which what is under way, or was sent, need not show; nor does one that waits take
+# its place, if that is itself too old to be sent.
 _SUPERSEDED = """EXISTS (SELECT FROM delivery AS newer
                        WHERE newer.channel = old.channel AND newer.target = old.target AND newer.id <> old.id
                          AND newer.version >= old.version
-                         AND CASE WHEN newer.state = 'pending' THEN (newer.version, newer.id) > (old.version, old.id)
-                                        AND (old.version > 0 OR newer.leased_until IS NULL)
-                                  ELSE newer.version > old.version AND old.version > 0 END)"""
+                         AND CASE WHEN newer.state <> 'pending' THEN newer.version > old.version AND old.version > 0
+                                  WHEN old.version > 0 THEN (newer.version, newer.id) > (old.version, old.id)
+                                  ELSE (newer.version, newer.id) > (0, old.id) AND newer.leased_until IS NULL
+                                   AND NOT EXISTS (SELECT FROM delivery AS other
+                                                    WHERE other.channel = old.channel AND other.target = old.target
+                                                      AND other.version > newer.version AND newer.version > 0
+                                                      AND (other.state <> 'pending' OR other.leased_until IS NOT NULL))
+                             END)"""
 
 _COLLAPSE = f"""UPDATE delivery AS old SET state = 'collapsed', reason = 'a newer one takes its place', updated_at = $3
          FROM unnest(CAST($1 AS text[]), CAST($2 AS bigint[])) AS wanted (channel, target)

@@ -103,6 +103,21 @@ async def test_a_change_of_the_clock_is_sent_after_whatever_was_under_way(table:
     assert sorted(one.delivery.version for one in await table.take()) == [0, 3, 7]
 
 
+@pytest.mark.parametrize("sent", [True, False], ids=["after a newer one", "while a newer one is under way"])
+async def test_what_comes_late_does_not_take_the_place_of_a_change_of_the_clock(table: Table, sent: bool) -> None:
+    """Neither would be sent then, and the newer one was read before that change."""
+    await table.add(planned("state", 6))
+    (newer,) = await table.take()
+    if sent:
+        await table.settle(newer, "delivered")
+    await table.add(planned("state", 0))
+    await table.add(planned("state", 5))
+    if not sent:
+        await table.settle(newer, "delivered")
+    assert [one.delivery.version for one in await table.take()] == [0]
+    assert await table.states() == {6: "delivered", 0: "pending", 5: "collapsed"}
+
+
 async def test_two_that_crashed_workers_left_are_taken_over_one_after_the_other(table: Table) -> None:
     await table.add(planned("state", 6))
     (newer,) = await table.take("gone")

@@ -185,10 +185,14 @@ class DeliveryMachine(RuleBasedStateMachine):
     def turn(self, worker: int) -> None:
         self.runner.run(self._turn(self.workers[worker]))
 
-    @rule(worker=st.sampled_from([0, 1]))
-    def turn_and_all_goes_well(self, worker: int) -> None:
+    @rule(worker=st.sampled_from([0, 1]), outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=8))
+    def turn_and_be_answered(self, worker: int, outcomes: list[Outcome | None]) -> None:
         self.turn(worker)
-        self._answer_all()
+        self.the_table_is_as_the_model_allows()  # a letter that was taken over has its end before its answer comes
+        self.under_way.sort(key=lambda send: (send.life.order, send.worker))
+        for outcome in outcomes:
+            if self.under_way:
+                self._finish(self.under_way.pop(0), outcome)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data(), outcome=st.sampled_from(OUTCOMES))
