@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from bff import assets
 from bff.services import LANGUAGE_COOKIE, Services, locale_of
 from surfaces.etag import Stamp
+from surfaces.letters import letters
 from surfaces.pages import Page
 from surfaces.views import Locale
 
@@ -29,13 +30,15 @@ _YEAR = 365 * 24 * 3600
 def page(
     services: Services, request: Request[Any, Any, Any], locale: Locale, have: Stamp | None, config: dict[str, Any]
 ) -> Page:
+    programme = services.book.current.programme
     return Page(
         locale=locale,
-        zone=services.book.current.programme.zone,
+        zone=programme.zone,
         have=have,
         as_of=services.clock(),
         config=config,
         static=assets.prefix(),
+        letters=letters(programme, locale),
     )
 
 

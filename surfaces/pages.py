@@ -38,7 +38,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What a page needs beside its view.
 
     `have` is the stamp of the view drawn, which the page's socket says hello with; None where nothing is live. `config`
-    goes to the browser as it is (a token, the wall's faces). `zone` is the programme's, for "as of 14:31:52".
+    goes to the browser as it is (a token, the wall's faces). `zone` is the programme's, for "as of 14:31:52"; `letters`
+    are those the page may come to need (`surfaces.letters`).
     """
 
     locale: str
@@ -47,6 +48,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime | None = None
     config: dict[str, Any] = {}
     static: str = "/static"
+    letters: str = ""
 
 
 class PassFace(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,6 +290,7 @@ def _render(
             w=w,
             sheets=(*noto, *_BASE_SHEETS, *sheets),
             script=script,
+            han=bool(noto),
             forced=forced,
             config=_data_block(shared),
             body_class=f"p-{template.removesuffix('.html')}",

@@ -188,8 +188,8 @@ _ADD = """INSERT INTO delivery (epoch, fact, member_id, version, kind, channel, 
 
 # Whether `old` is needless. Of two that wait the newer is the higher version, whenever it was entered, and of equals the
 # later entered. One that was sent makes needless what is of a lower version. Version 0 has no place in that order: it is
-# a change of the clock or the programme, which what is under way, or was sent, need not show; nor does one that waits take
-# its place, if that is itself too old to be sent.
+# a change of the clock or the programme, which what is under way, or was sent, need not show; nor does one that waits
+# take its place, if that is itself too old to be sent.
 _SUPERSEDED = """EXISTS (SELECT FROM delivery AS newer
                        WHERE newer.channel = old.channel AND newer.target = old.target AND newer.id <> old.id
                          AND newer.version >= old.version

@@ -38,6 +38,10 @@ class Words:
         """A whole table, for the browser."""
         return dict(self._tables[name])
 
+    def letters(self) -> frozenset[str]:
+        """Every character of its texts."""
+        return frozenset().union(*self._texts.values())
+
     def keys(self) -> frozenset[str]:
         return frozenset(self._texts)
 

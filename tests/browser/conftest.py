@@ -29,6 +29,7 @@ from playwright.async_api import (
     Locator,
     Page,
     Request,
+    Route,
     WebError,
     async_playwright,
     expect,
@@ -326,6 +327,17 @@ async def settled(page: Page) -> None:
 async def live(page: Page) -> None:
     """Wait until the page, or every face of the wall, follows its member."""
     await expect(page.locator("[data-conn-chip], [data-conn-sum]")).to_have_class(re.compile(r"\blive\b"))
+
+
+async def without_han_letters(page: Page) -> None:
+    """Have the page find no Chinese letters on this machine, whether there are some or not, but those that are served."""
+    fonts = re.compile(r'"Archivo Han",[^;]*?("Noto Sans .C Variable")')
+
+    async def answer(route: Route) -> None:
+        sheet = await route.fetch()
+        await route.fulfill(response=sheet, body=fonts.sub(r'"Archivo Han", \1', await sheet.text()))
+
+    await page.route(re.compile(r"/css/tokens\.css$"), answer)
 
 
 async def jumps(page: Page) -> list[str]:

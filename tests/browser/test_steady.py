@@ -21,6 +21,7 @@ from tests.browser.conftest import (
     Visits,
     jumps,
     live,
+    without_han_letters,
 )
 
 GAIN_IS_GONE_MS = 9_000
@@ -64,6 +65,7 @@ async def screens_of(visits: Visits, house: House, who: Shopper, width: int, lan
         page = await visits.blank(width=wide, height=height)
         await page.context.add_cookies([{"name": "chorus_lang", "value": language, "url": house.url}])
         await page.clock.install()
+        await without_han_letters(page)
         await visits.go(page, address)
         await live(page)
         await expect(page.locator(f"html[lang={language}]")).to_have_count(1)
@@ -117,12 +119,14 @@ async def test_nothing_jumps(visits: Visits, house: House, width: int, language:
     await screens.steady("the clearing")
 
 
-@pytest.mark.parametrize("width", [375, 1440])
-async def test_a_page_without_a_member_does_not_jump(visits: Visits, house: House, width: int) -> None:
+@pytest.mark.parametrize(("width", "language"), [(375, "zh-Hans"), (1440, "en")])
+async def test_a_page_without_a_member_does_not_jump(visits: Visits, house: House, width: int, language: str) -> None:
     """An idle kiosk that comes alive, and the pages that say something went wrong."""
     visits.expect_fault("status of 40")
     for address in ("/card", "/r/not-a-receipt", f"/kiosk?token={await house.kiosk()}"):
         page = await visits.blank(width=width, height=900)
+        await page.context.add_cookies([{"name": "chorus_lang", "value": language, "url": house.url}])
+        await without_han_letters(page)
         await visits.go(page, address)
         if address.startswith("/kiosk"):
             await live(page)
@@ -165,3 +169,26 @@ async def test_a_kiosks_choice_moves_without_a_jump(visits: Visits, house: House
     await page.locator("[data-back]").click()
     await expect(page.locator("[data-choose]")).to_be_visible()
     assert await jumps(page) == []
+
+
+async def test_letters_that_do_not_come_hold_a_page_up_for_three_seconds(visits: Visits, house: House) -> None:
+    """A machine without Chinese letters, on a network that loses ours; they are used when they come after all."""
+    who = await house.enrol()
+    page = await visits.blank(width=375, height=900)
+    await page.context.add_cookies([{"name": "chorus_lang", "value": "zh-Hant", "url": house.url}])
+    asked = asyncio.Queue[Route]()
+    await without_han_letters(page)
+    await page.route(re.compile(r"/fonts/noto-tc/.*\.woff2$"), asked.put)
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1)
+    await page.goto(f"{house.url}/card?token={house.token('web', who.member)}", wait_until="domcontentloaded")
+    first = await asked.get()
+    balance = page.locator(BALANCE).first
+    await expect(balance).to_be_hidden()
+    await page.clock.fast_forward(2_900)
+    await expect(balance).to_be_hidden()
+    await page.clock.fast_forward(100)
+    await expect(balance).to_be_visible()
+    await first.continue_()
+    while not asked.empty():
+        await asked.get_nowait().continue_()
