@@ -22,7 +22,7 @@ from bff.auth import Tokens
 from core.allowance import Allowance
 from core.clock import Clock
 from core.delivery.carrier import Carrier, Planner
-from core.delivery.outcome import Outcome
+from core.delivery.outcome import Outcome, Rejected
 from core.metrics import CERTIFICATE_EXPIRES
 from core.programme.book import ProgrammeBook
 from core.programme.document import text_in
@@ -45,7 +45,7 @@ from wallet_passes.apple.certificates import WARN_BEFORE, Signer, load_signer
 from wallet_passes.apple.factory import PassFactory
 from wallet_passes.apple.pass_json import WEB_SERVICE
 from wallet_passes.apple.service import AppleService
-from wallet_passes.apple.updates import AppleCarrier, ApplePlanner, AppleRefresher, Wake
+from wallet_passes.apple.updates import AppleCarrier, ApplePlanner, AppleRefresher, Wake, Waker
 from wallet_passes.google.callbacks import CallbackVerifier
 from wallet_passes.google.client import GoogleClient, NotAuthorized
 from wallet_passes.google.service import Account, Addresses, GoogleService
@@ -135,12 +135,10 @@ def outside(
 
     link = lambda: f"{settings.public_url}/card"  # noqa: E731
     carriers: list[Carrier] = [DeviceCarrier(channel, database, book, link, clock) for channel in channels]
+    carriers.append(AppleCarrier(database, _waker(settings, signer, apns, clock)))
     names = frozenset(channel.name for channel in channels)
     planners: list[Planner] = [DevicePlanner(names), ApplePlanner(signer.pass_type, clock)]
     refreshers: list[Refresher] = [AppleRefresher(database, book, signer.pass_type, epoch, clock)]
-    waker = _waker(settings, signer, apns, clock)
-    if waker is not None:
-        carriers.append(AppleCarrier(database, waker))
     if google is not None:
         carriers.append(GoogleCarrier(database, book, google, clock))
         planners.append(GooglePlanner())
@@ -173,14 +171,22 @@ class _Waker:
             await self._client.close()
 
 
-def _waker(settings: Settings, signer: Signer, apns: ApnsClient | None, clock: Clock) -> _Waker | None:
+class _NoWaker:
+    async def wake(self, wake: Wake) -> Outcome:
+        return Rejected("nobody can wake phones: set CHORUS_APNS_KEY, or CHORUS_APPLE_PASS_CERTIFICATE")
+
+    async def close(self) -> None:
+        pass
+
+
+def _waker(settings: Settings, signer: Signer, apns: ApnsClient | None, clock: Clock) -> Waker:
     """A team's key pushes its own team's passes; another team's pass type needs its certificate. Without Apple's
     certificate, and without a key, nobody is woken: no phone has such a pass."""
     providers = settings.providers
     if apns is not None and (signer.development or providers.apns_team_id == signer.team):
         return _Waker(apns, clock, own=False)
     if signer.development:
-        return None
+        return _NoWaker()
     context = _context(providers.apns_ca)
     pem = serialization.Encoding.PEM
     key = signer.key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -14,10 +14,10 @@ _LONGEST = 16
 
 
 def clean(text: str) -> str:
-    """`text` without control and format characters (a bidi override could reorder a neighbour's words), spaces
-    folded."""
+    """`text` without control and format characters (a bidi override could reorder a neighbour's words), spaces and line
+    ends folded."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf"))
+        text = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
     return " ".join(text.split())
 
 

@@ -146,6 +146,7 @@ def test_causes_are_oldest_first_bounded_and_silent_in_public() -> None:
         ("ada@example.com", "", ""),
         ("+852 6123 4567", "", ""),
         ("\u202eAda\u0000 Lovelace", "Ada", "Ada L."),
+        ("Ada\r\nLovelace\u2028", "Ada", "Ada L."),
         ("Wolfeschlegelsteinhausen Senior", "Wolfeschlegelst…", "Wolfeschlegelst… S."),
     ],
 )
