@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ WORKERS = 2
 
 
 class Plant:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    """`outside`: settings of what it speaks to."""
+
+    def __init__(self, folder: Path, outside: Mapping[str, str]) -> None:
+        self.folder, self.outside = folder, outside
         self.port = 0
         self.url = ""
         self.parent: psutil.Popen | None = None
@@ -41,7 +43,7 @@ class Plant:
     @property
     def environ(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("CHORUS_")}
-        return {**own, "CHORUS_DATA_DIR": str(self.folder), "CHORUS_PORT": str(self.port)}
+        return {**own, **self.outside, "CHORUS_DATA_DIR": str(self.folder), "CHORUS_PORT": str(self.port)}
 
     @property
     def settings(self) -> Settings:

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,18 @@ from websockets.typing import Subprotocol
 from bff.auth import Tokens
 from bff.demo.log import COUNTERS, Sale
 from bff.demo.till import Tills
+from bff.demo.wallets.rig import Rig
 from bff.demo.watch import Screen
 from core import read
 from core.clock import system_clock
 from core.verify import verify
 from tests.bff.house import bearer, until
+from tests.peers.http import FakeHttp
+from tests.simulation.outside import Outside
 from tests.simulation.plant import Plant
 
 MEMBERS = 12
+MESSAGED = 2
 AT_ONCE = 6
 SURFACES = ("app", "web", "receipt", "wallet")
 
@@ -66,6 +70,10 @@ class Load:
                 return
             await self.sell(card)
 
+    def sold_to(self, members: list[int]) -> int:
+        """Purchases of these members that were answered."""
+        return sum(int(answer["purchase_id"][1:].partition("-")[0]) in members for answer in self.answered.values())
+
     async def more(self, count: int) -> None:
         """Until so many more were answered: the shop sells."""
         wanted = len(self.answered) + count
@@ -83,12 +91,30 @@ class Load:
 
 
 @pytest.fixture(scope="module")
-async def plant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Plant]:
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with Rig(tmp_path_factory.mktemp("wallets")) as rig:
+        yield rig
+
+
+@pytest.fixture(scope="module")
+async def gateway() -> AsyncIterator[FakeHttp]:
+    async with FakeHttp() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+async def plant(tmp_path_factory: pytest.TempPathFactory, rig: Rig, gateway: FakeHttp) -> AsyncIterator[Plant]:
     folder: Path = tmp_path_factory.mktemp("plant") / "data"
-    plant = Plant(folder)
+    plant = Plant(folder, {**rig.settings(), "CHORUS_SMS_URL": gateway.sms_url})
     await plant.start()
     yield plant
     await plant.stop()
+
+
+@pytest.fixture
+async def outside(plant: Plant, rig: Rig, gateway: FakeHttp) -> AsyncIterator[Outside]:
+    async with httpx.AsyncClient(base_url=plant.url, timeout=30) as client:
+        yield Outside(plant, client, rig, gateway)
 
 
 @pytest.fixture
@@ -97,10 +123,14 @@ async def tills(plant: Plant) -> AsyncIterator[Tills]:
         yield tills
 
 
-async def test_every_part_is_killed_while_the_shop_sells(plant: Plant, tills: Tills) -> None:
-    """A worker, PostgreSQL, NATS, then the parent with all of them; a plain start brings everything back."""
+async def test_every_part_is_killed_while_the_shop_sells(plant: Plant, tills: Tills, outside: Outside) -> None:
+    """A worker, PostgreSQL, NATS, then the parent with all of them; a plain start brings everything back, and the passes
+    in phones and at Google. No short message was sent twice."""
     cards = [f"KILLED{i}" for i in range(MEMBERS)]
     members = [int((await tills.enrol(card, ""))["member"]) for card in cards]
+    for n in range(MESSAGED):
+        cards.append(f"TOLD{n}")
+        members.append(await outside.enrol_with_messages(cards[-1], f"+8525123456{n}"))
     load = Load(tills, "kills")
     receipts = [(await load.sell(card))["receipt"]["url"].rpartition("/")[2] for card in cards[:4]]
     live = plant.url.replace("http", "ws", 1) + "/live"
@@ -112,6 +142,8 @@ async def test_every_part_is_killed_while_the_shop_sells(plant: Plant, tills: Ti
     watching = [asyncio.create_task(screen.run()) for screen in screens]
     try:
         await asyncio.gather(*(screen.first() for screen in screens))
+        for member in members[:4]:
+            await outside.give_pass(member)
         async with load.running(cards):
             await load.more(50)
             for kind in ("worker", "postgres", "nats"):
@@ -123,6 +155,8 @@ async def test_every_part_is_killed_while_the_shop_sells(plant: Plant, tills: Ti
             await plant.start()
             await load.more(50)
         await _reckon(plant, load, members, screens)
+        await outside.passes_are_true()
+        await outside.messages_went_once(load.sold_to(members[MEMBERS:]))
     finally:
         for task in watching:
             task.cancel()
