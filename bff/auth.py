@@ -132,7 +132,8 @@ class Tokens:
             raw = urlsafe_b64decode(token.encode("ascii"))
         except ValueError:
             raw = b""
-        if len(raw) != 8 + _RECEIPT_MAC + 1 or self.device_token(int.from_bytes(raw[:8])) != token:
+        right = self.device_token(int.from_bytes(raw[:8]))
+        if len(raw) != 8 + _RECEIPT_MAC + 1 or not hmac.compare_digest(right.encode(), token.encode()):
             raise NotFound("there is no such link", code="unknown_link")
         return int.from_bytes(raw[:8])
 

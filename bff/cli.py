@@ -23,7 +23,7 @@ from bff.auth import SCOPES, Principal, Tokens
 from bff.cli_database import with_database
 from bff.cli_deliveries import deliveries, passes
 from bff.console import Progress, in_words, say
-from core import devices, read
+from core import devices, logs, read
 from core.clock import system_clock
 from core.database import migrate
 from core.devices import Device, DeviceKind
@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 def main() -> None:
     """The entry point: every foreseen failure is one line on standard error and exit status 1."""
+    logs.configure()
     try:
         cli.main(standalone_mode=False, prog_name="chorus")
     except click.exceptions.NoArgsIsHelpError as error:

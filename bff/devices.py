@@ -38,7 +38,8 @@ _Request = Request[Any, Any, Any]
 
 class DeviceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`token`: a device token in hex (apns, liveactivity), FCM's token, a push endpoint, an address or a number of the
-    member's own. `app`: the bundle id for Apple, else any name. `until` ends a Live Activity."""
+    member's own. `app`: the bundle id for Apple, else any name; an address or a number is kept once, whichever app names
+    it. `keys` are a browser's. `until` ends a Live Activity."""
 
     channel: DeviceChannel
     app: str
@@ -77,7 +78,7 @@ class _DevicesController(Controller):
         now = services.clock()
         device = MemberDevice(
             member=principal.member,
-            app=data.app,
+            app=data.channel if data.channel in ("email", "sms") else data.app,
             channel=data.channel,
             token=token,
             keys={str(name): key for name, key in data.keys.items()},
@@ -112,6 +113,8 @@ class _DevicesController(Controller):
         if _BUNDLE.fullmatch(data.app) is None:
             raise InvalidInput.at("/app", "must be 1 to 100 letters, digits, dots and hyphens")
         _check_until(data, services.clock())
+        if data.keys and data.channel != "webpush":
+            raise InvalidInput.at("/keys", "are for a browser only")
         match data.channel:
             case "email" | "sms":
                 return await _own_address(services, principal, data)

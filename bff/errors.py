@@ -17,13 +17,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bff import assets
 from bff.html import SECURITY
 from bff.requests import Malformed, NotJson, WrongBody
 from bff.services import locale_of
+from core.database import may_pass
 from core.errors import (
     ChorusError,
     FieldError,
@@ -190,20 +189,12 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
 
 
 def on_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    if _database_away(error):
+    if may_pass(error):
         away = Unavailable("the database does not answer; send it again", code="database_away")
         return on_refusal(request, away)
     _log.error("unforeseen", path=request.url.path, exc_info=error)
     detail = "an unforeseen error; the log has it under this request id"
     return problem(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", detail, retryable=True)
-
-
-def _database_away(error: Exception) -> bool:
-    """Whether a read failed because the database is stopping, away or out of connections."""
-    if isinstance(error, DBAPIError):
-        state = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or state[:2] in ("08", "53", "57")
-    return isinstance(error, OSError | PoolTimeout | TimeoutError)
 
 
 HANDLERS: dict[Any, Any] = {

@@ -137,7 +137,7 @@ def outside(
     carriers: list[Carrier] = [DeviceCarrier(channel, database, book, link, clock) for channel in channels]
     carriers.append(AppleCarrier(database, _waker(settings, signer, apns, clock)))
     names = frozenset(channel.name for channel in channels)
-    planners: list[Planner] = [DevicePlanner(names), ApplePlanner(signer.pass_type, clock)]
+    planners: list[Planner] = [DevicePlanner(names, clock), ApplePlanner(signer.pass_type, clock)]
     refreshers: list[Refresher] = [AppleRefresher(database, book, signer.pass_type, epoch, clock)]
     if google is not None:
         carriers.append(GoogleCarrier(database, book, google, clock))

@@ -49,7 +49,7 @@ from bff.requests import StrictRequest
 from bff.services import Services
 from bff.staff import StaffController
 from bff.wall import WallController
-from core import sweep
+from core import logs, sweep
 from core.clock import Clock, system_clock
 from core.database import connect
 from core.devices import KioskSession
@@ -82,6 +82,7 @@ async def running(
     metrics_dir: Path | None = None,
 ) -> AsyncIterator[Services]:
     """Open everything a process with these roles needs; `settings` must have both servers' URLs."""
+    logs.configure()
     assert settings.database_url is not None
     assert settings.nats_url is not None
     lanes = connect(settings.database_url, pool_size=settings.lanes)

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from alembic import command
@@ -128,6 +129,15 @@ class Kept:
             if not raw.is_closed():
                 return raw
             await self.close(broken=True)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same statements may succeed shortly: the server is away, stopping, out of connections, or chose us in a
+    deadlock. What it refuses for its content it refuses again."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or state[:2] in ("08", "40", "53", "57")
+    return isinstance(error, OSError | PoolTimeout | TimeoutError)
 
 
 @contextlib.asynccontextmanager

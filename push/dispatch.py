@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
-from core.database import Driver, connected, transaction
+from core.database import Driver, connected, may_pass, transaction
 from core.delivery import store
 from core.delivery.carrier import Carrier, Delivery
 from core.delivery.outcome import (
@@ -95,8 +95,11 @@ class Dispatcher:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(LOOK_SECONDS):  # wait_for can lose a cancellation
                             await self._woken.wait()
-            except _AWAY as error:
-                _log.warning("dispatch_failed", error=_line(error))
+            except Exception as error:
+                if may_pass(error):
+                    _log.warning("dispatch_failed", error=_line(error))
+                else:
+                    _log.error("dispatch_failed", exc_info=error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def keep(self) -> None:
@@ -185,12 +188,12 @@ class Dispatcher:
             return []
         try:
             prepared = await carrier.prepare(deliveries)
-        except _AWAY as error:
-            _log.warning("not_prepared", channel=carrier.channel, error=_line(error))
-            self._busy[carrier.channel] -= len(deliveries)
-            self._unbegun += [one.id for one in deliveries]
-            return []
         except Exception as error:
+            if may_pass(error):
+                _log.warning("not_prepared", channel=carrier.channel, error=_line(error))
+                self._busy[carrier.channel] -= len(deliveries)
+                self._unbegun += [one.id for one in deliveries]
+                return []
             if len(deliveries) > 1:  # one of them, and the others are not to wait for it
                 return [pair for one in deliveries for pair in await self._prepared(carrier, [one])]
             _log.error("not_prepared", channel=carrier.channel, delivery=deliveries[0].id, exc_info=error)

@@ -16,12 +16,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
-from core.database import transaction
+from core.database import may_pass, transaction
 from core.delivery import store
 from core.delivery.carrier import Fact, Planner
 from push.bus import Bus
@@ -34,8 +32,16 @@ WAIT_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 LATER_SECONDS = 60
 
-_AWAY = (DBAPIError, OSError, PoolTimeout, TimeoutError)
-_MESSAGE = msgspec.json.Decoder(list[msgspec.Raw])
+
+class _Message(msgspec.Struct):
+    """As `push.relay` makes it."""
+
+    epoch: int
+    facts: list[msgspec.Raw]
+
+
+_MESSAGE = msgspec.json.Decoder(_Message | list[msgspec.Raw])
+"""The release before sent the list alone."""
 _FACT = msgspec.json.Decoder(Fact)
 _log = structlog.get_logger("push.fanout")
 
@@ -78,8 +84,11 @@ class Fanout:
                 finally:
                     with contextlib.suppress(NatsError, OSError):
                         await subscription.unsubscribe()
-            except (*_AWAY, NatsError) as error:
-                _log.warning("fanout_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            except Exception as error:
+                if may_pass(error) or isinstance(error, NatsError):
+                    _log.warning("fanout_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+                else:
+                    _log.error("fanout_failed", exc_info=error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _follow(self, subscription: JetStreamContext.PullSubscription) -> None:
@@ -100,16 +109,23 @@ class Fanout:
 
     async def take(self, message: Msg) -> None:
         """Plan one message of the stream, then acknowledge it. A fact that cannot be read, or planned, holds up no other:
-        it is told of, and what cannot be read is put aside, while the other comes again in a while."""
-        facts = _readable(message.data)
-        if facts is None:
+        it is told of, and what cannot be read is put aside, while the other comes again in a while. Facts of a lineage
+        that was given up at a restore are put aside too: their numbers and versions are given out again."""
+        read = _readable(message.data)
+        if read is None:
             await message.term()
+            return
+        epoch, facts = read
+        if epoch is not None and epoch != self._epoch():
+            _log.warning("facts_of_another_lineage", epoch=epoch, facts=len(facts))
+            # A later one: the database was restored while this process ran, which will hear of it.
+            await (message.term() if epoch < self._epoch() else message.nak(delay=LATER_SECONDS))
             return
         try:
             new = await self.plan(facts)
-        except _AWAY:
-            raise
         except Exception as error:
+            if may_pass(error):
+                raise
             new = await self._one_by_one(facts)
             _log.error("not_planned", exc_info=error)
             await message.nak(delay=LATER_SECONDS)
@@ -123,9 +139,9 @@ class Fanout:
         for fact in facts:
             try:
                 new += await self.plan([fact])
-            except _AWAY:
-                raise
             except Exception as error:
+                if may_pass(error):
+                    raise
                 _log.error("not_planned", fact=fact.id, kind=fact.kind, error=f"{type(error).__name__}: {error}")
         return new
 
@@ -143,17 +159,18 @@ class Fanout:
         return await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM, config=config)
 
 
-def _readable(data: bytes) -> list[Fact] | None:
-    """The facts of a message, without those that cannot be read; None where nothing can."""
+def _readable(data: bytes) -> tuple[int | None, list[Fact]] | None:
+    """A message's epoch (None: it has none) and facts, without those that cannot be read; None where nothing can."""
     try:
-        parts = _MESSAGE.decode(data)
+        message = _MESSAGE.decode(data)
     except (ValueError, RecursionError) as error:
         _log.error("unreadable_message", error=str(error))
         return None
+    epoch, parts = (message.epoch, message.facts) if isinstance(message, _Message) else (None, message)
     facts = []
     for part in parts:
         try:
             facts.append(_FACT.decode(part))
         except (ValueError, RecursionError) as error:
             _log.error("unreadable_fact", error=str(error))
-    return facts
+    return epoch, facts

@@ -7,7 +7,7 @@ second are two notifications. What a Live Activity shows is the member's state: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,7 +19,7 @@ from core.delivery.carrier import Delivery, Fact, Planned
 from core.delivery.outcome import Outcome, Rejected, TokenDead
 from core.member_devices import DeviceChannel, MemberDevice
 from core.programme.book import ProgrammeBook
-from core.snapshot import Snapshot
+from core.snapshot import Change, Snapshot
 from push.channels.contract import Channel, Message
 from surfaces import app
 from surfaces.notification import TOLD, notification
@@ -30,10 +30,11 @@ LIFE = timedelta(hours=12)
 
 
 class DevicePlanner:
-    """Plans for the channels that are set up; a device of another channel waits for it."""
+    """Plans for the channels that are set up; a device of another channel waits for it. Nobody is told of what was
+    recorded `LIFE` ago: facts that waited for the stream are news no more."""
 
-    def __init__(self, channels: frozenset[DeviceChannel]) -> None:
-        self._channels = channels
+    def __init__(self, channels: frozenset[DeviceChannel], clock: Clock) -> None:
+        self._channels, self._clock = channels, clock
 
     async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
         if not self._channels:
@@ -42,11 +43,12 @@ class DevicePlanner:
         for member, device, channel in await member_devices.targets(connection, {one.change.member for one in facts}):
             if channel in self._channels:
                 devices.setdefault(member, []).append((device, channel))
+        news = self._clock() - LIFE
         return [
             Planned(fact.id, fact.change.member, fact.change.version, fact.kind, channel, device)
             for fact in facts
             for device, channel in devices.get(fact.change.member, ())
-            if fact.change.kind in TOLD or (channel == "liveactivity" and fact.change.kind != "link")
+            if (fact.change.kind != "link" if channel == "liveactivity" else _is_told(fact.change, news))
         ]
 
 
@@ -133,6 +135,10 @@ class DeviceCarrier:
 
     async def close(self) -> None:
         await self._channel.close()
+
+
+def _is_told(change: Change, news: datetime) -> bool:
+    return change.kind in TOLD and change.recorded_at > news
 
 
 def _locale(device: MemberDevice) -> Locale:

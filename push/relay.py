@@ -75,7 +75,8 @@ class Relay:
             for part in _parts(facts):
                 # With the epoch, because a restored database gives its ids out again, to other facts.
                 message_id = f"{self._epoch}:{part[0].id}-{part[-1].id}"
-                await stream.publish(SUBJECT, _message(part), timeout=30, headers={"Nats-Msg-Id": message_id})
+                message = _message(self._epoch, part)
+                await stream.publish(SUBJECT, message, timeout=30, headers={"Nats-Msg-Id": message_id})
             await outbox.delete(connection, [fact.id for fact in facts])
             RELAYED.inc(len(facts))
         return len(facts)
@@ -109,8 +110,7 @@ def _parts(facts: list[Fact]) -> Iterator[list[Fact]]:
     yield part
 
 
-def _message(facts: list[Fact]) -> bytes:
-    """`[{"id": 17, "kind": "purchase", "change": {...}}, ...]`"""
-    return msgspec.json.encode(
-        [{"id": fact.id, "kind": fact.kind, "change": msgspec.Raw(fact.payload.encode())} for fact in facts]
-    )
+def _message(epoch: int, facts: list[Fact]) -> bytes:
+    """`{"epoch": 1, "facts": [{"id": 17, "kind": "purchase", "change": {...}}, ...]}`"""
+    told = [{"id": fact.id, "kind": fact.kind, "change": msgspec.Raw(fact.payload.encode())} for fact in facts]
+    return msgspec.json.encode({"epoch": epoch, "facts": told})

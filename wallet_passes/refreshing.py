@@ -6,8 +6,8 @@ import asyncio
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.database import may_pass
 
 EVERY_SECONDS = 1.0
 CATCH_UP_EVERY = 600
@@ -34,7 +34,10 @@ async def refresh(refresher: Refresher) -> None:
             await refresher.turn()
             if turn % CATCH_UP_EVERY == 0:
                 await refresher.catch_up()
-        except (DBAPIError, OSError, PoolTimeout) as error:
-            _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+        except Exception as error:
+            if may_pass(error):
+                _log.warning("refresh_failed", error=(str(error) or type(error).__name__).splitlines()[0])
+            else:
+                _log.error("refresh_failed", exc_info=error)
         turn += 1
         await asyncio.sleep(EVERY_SECONDS)

@@ -19,10 +19,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
-from core.database import Kept
+from core.database import Kept, may_pass
 from core.engine.pipeline import Outcome, Pipeline
 from core.engine.submission import Answer, Committed, Submission
-from core.errors import ChorusError, Unavailable
+from core.errors import Unavailable
 
 MAX_BATCH = 256
 """Beyond it a batch no longer gets cheaper by the row, and every caller of it waits longer."""
@@ -103,7 +103,7 @@ class Lane:
                 await self._attempt(batch, attempt)
                 return
             except (DBAPIError, OSError, PoolTimeout) as error:
-                if not _may_pass(error):
+                if not may_pass(error):
                     await self._isolate(batch, error, attempt)
                     return
                 if asyncio.get_running_loop().time() + pause > deadline:
@@ -152,18 +152,6 @@ def _refuse(batch: list[Submission], error: BaseException) -> None:
     for submission in batch:
         if not submission.answer.done():
             submission.answer.set_exception(error)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether the same batch may succeed shortly: the server is away, restarting, or chose us in a deadlock."""
-    if isinstance(error, ChorusError):
-        return False
-    if not isinstance(error, DBAPIError):
-        return True
-    if error.connection_invalidated:
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    return state is not None and state[:2] in ("08", "40", "53", "57")
 
 
 def _line(error: BaseException) -> str:

@@ -36,6 +36,8 @@ def normalise(identifier: Identifier, pointer: str) -> Identifier:
     in use tells them apart); phone: E.164, must be given with its country code; card: letters and digits, upper case.
     """
     raw = unicodedata.normalize("NFKC", identifier.value).strip()
+    if not raw.isprintable():
+        raise InvalidInput.at(f"{pointer}/value", "has a character that cannot be printed")
     try:
         value = _NORMALISERS[identifier.kind](raw)
     except ValueError as error:

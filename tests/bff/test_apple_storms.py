@@ -77,6 +77,22 @@ async def test_one_device_holds_a_bounded_number(house: House, monkeypatch: pyte
     assert sorted(listed) == sorted(one.serial for one in cards[2:])
 
 
+async def test_those_who_put_each_other_out_do_not_wait_for_each_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass at its bound: devices come back with new push tokens while others take their places."""
+    monkeypatch.setattr(house.services.outside.apple, "_registering", Allowance(1e6, 10**6, lambda: 0.0))
+    mine = await card(house)
+    for n in range(store.MAX_DEVICES):
+        await register(house, mine, f"old-{n}")
+    for turn in range(25):
+        back = [register(house, mine, f"old-{n}", secrets.token_hex(32)) for n in range(4)]
+        new = [register(house, mine, f"new-{turn}-{n}", secrets.token_hex(32)) for n in range(4)]
+        answers = await asyncio.gather(*back, *new)
+        assert {answer.status_code for answer in answers} <= {200, 201}
+    assert await count(house, "pass_device WHERE member_id = $1", int(mine.serial)) == store.MAX_DEVICES
+
+
 @pytest.mark.usefixtures("time")
 async def test_a_storm_at_once_breaks_nothing(house: House) -> None:
     """New devices, known ones, ones that leave, on several passes and several devices at the same moment."""

@@ -83,6 +83,9 @@ WRONG: list[tuple[str, str, dict[str, Any], str]] = [
         {"channel": "webpush", "token": ENDPOINT, "keys": {**KEYS, "auth": "ü" * 22}},
         "/keys/auth",
     ),
+    ("keys for what is no browser", "app", {"keys": {"auth": "x"}}, "/keys"),
+    ("keys with NUL for what is no browser", "app", {"channel": "fcm", "token": "x", "keys": {"auth": "\0"}}, "/keys"),
+    ("NUL in an address", "app", {"channel": "email", "token": "a\0b@example.com"}, "/token"),
     ("a letter to no address", "app", {"channel": "email", "token": "ada"}, "/token"),
     ("a message to no number", "app", {"channel": "sms", "token": "12"}, "/token"),
     ("a letter to somebody", "app", {"channel": "email", "token": "somebody@example.com"}, "/token"),
@@ -153,6 +156,9 @@ async def test_letters_go_to_the_members_own_address_only(house: House) -> None:
     assert (await ada.post(channel="email", app="mail", token=address)).status_code == 200
     await ada.register(channel="sms", app="mail", token=f"{number[:4]} {number[4:8]} {number[8:]}")
     tokens = {one.channel: one.token for one in await member_devices.of_member(house.services.database, ada.who.member)}
+    assert (await ada.post(channel="email", app="another", token=address)).json()["id"] == first["id"]
+    assert (await ada.post(channel="sms", app="another", token=number)).status_code == 200
+    assert len(await ada.listed()) == 2, "an address is told once, whichever apps named it"
     assert tokens == {"email": address, "sms": number}
     for channel, token in tokens.items():
         problem = must_be_problem(await bob.post(channel=channel, app="mail", token=token), 422, "invalid_input")

@@ -47,6 +47,8 @@ WRONG: list[tuple[Kind, str]] = [
     ("email", "@example.com"),
     ("email", "me mber@example.com"),
     ("email", "a@b@example.com"),
+    ("email", "a\0b@example.com"),
+    ("email", "a\u202eb@example.com"),
     ("email", "member@.example.com"),
     ("email", "x" * 65 + "@example.com"),
     ("email", "member@" + "x" * 250 + ".com"),

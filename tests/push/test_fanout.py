@@ -48,7 +48,11 @@ class Planner:
 
 async def publish(stream: Stream, *versions: int) -> None:
     """One message with a fact for each version."""
-    await stream.publish(msgspec.json.encode([fact(version) for version in versions]))
+    await stream.publish(message(EPOCH, *versions))
+
+
+def message(epoch: int, *versions: int) -> bytes:
+    return msgspec.json.encode({"epoch": epoch, "facts": [fact(version) for version in versions]})
 
 
 def fact(version: int, member: int = 1000) -> Fact:
@@ -209,7 +213,8 @@ async def test_one_fact_that_cannot_be_read_takes_none_of_its_message_with_it(
     good = [json.loads(msgspec.json.encode(fact(version))) for version in (2, 3)]
     strange = json.loads(msgspec.json.encode(fact(9)))
     strange["change"]["kind"] = "levitate"
-    await stream.publish(json.dumps([good[0], strange, {"id": 5}, 7, None, good[1]]).encode())
+    facts = [good[0], strange, {"id": 5}, 7, None, good[1]]
+    await stream.publish(json.dumps({"epoch": EPOCH, "facts": facts}).encode())
     async with at_work(fanout().run()):
         await stream.done()
     assert await versions(pool) == [2, 3]
@@ -233,6 +238,31 @@ async def test_a_fact_that_cannot_be_planned_holds_up_no_other_and_comes_again(
         planner.before = lambda facts: None
         await stream.done()
     assert await versions(pool) == [2, 3, 4, 5]
+
+
+async def test_a_fact_that_the_database_refuses_holds_up_no_other(
+    fanout: Fanouts, stream: Stream, pool: AsyncEngine
+) -> None:
+    """It is not away: it would refuse it for ever, and everything behind it would wait."""
+    async with at_work(fanout().run()):
+        await publish(stream, 2, 2**63, 3)
+        await publish(stream, 4)
+        await until_async(lambda: _are(pool, [2, 3, 4]), "the others are planned")
+
+
+async def test_facts_of_a_lineage_that_was_given_up_are_put_aside(
+    fanout: Fanouts, stream: Stream, pool: AsyncEngine, planner: Planner
+) -> None:
+    """A restored database gives their numbers and versions out again, to others. Those of a later one wait until this
+    process knows of it; the release before named none."""
+    async with at_work(fanout().run()):
+        await stream.publish(message(EPOCH - 1, 90))
+        await stream.publish(message(EPOCH + 1, 91))
+        await stream.publish(msgspec.json.encode([fact(2)]))
+        await publish(stream, 3)
+        await until_async(lambda: _are(pool, [2, 3]), "the others are planned")
+        assert await stream.left() == 1
+    assert planner.seen == [10_002, 10_003]
 
 
 async def _are(pool: AsyncEngine, wanted: list[int]) -> bool:

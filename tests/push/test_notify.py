@@ -79,10 +79,10 @@ async def test_what_a_member_does_itself_is_shown_and_not_told(
     change = Change(
         member=member, version=5, kind=kind, programme=1, recorded_at=now, occurred_at=now, available=1, expired=1
     )
-    planner = DevicePlanner(frozenset({"apns", "liveactivity"}))
+    planner = DevicePlanner(frozenset({"apns", "liveactivity"}), stage.clock)
     async with connected(stage.database) as connection:
         found = await planner.plan(connection, 1, [Fact(9, kind, change)])
-        assert await DevicePlanner(frozenset()).plan(connection, 1, [Fact(9, kind, change)]) == []
+        assert await DevicePlanner(frozenset(), stage.clock).plan(connection, 1, [Fact(9, kind, change)]) == []
     wanted = [channel for channel, wish in (("apns", told), ("liveactivity", shown)) if wish]
     assert sorted((one.channel, one.target) for one in found) == [(name, targets[name]) for name in wanted]
     assert {(one.fact, one.member, one.version, one.kind) for one in found} <= {(9, member, 5, kind)}
@@ -120,6 +120,22 @@ async def test_what_is_news_no_more_is_not_told(stage: Stage) -> None:
     assert prepared[unknown.id] == Rejected("it is news no more")
     stage.clock.forward(seconds=1)
     assert await carrier(stage, "apns").prepare([one]) == {one.id: Rejected("it is news no more")}
+
+
+async def test_what_waited_for_the_stream_too_long_is_shown_and_not_told(stage: Stage) -> None:
+    member = await stage.enrol()
+    bought = await stage.buy(member)
+    targets = {channel: await device(stage, member, channel) for channel in ("apns", "liveactivity")}
+    planner = DevicePlanner(frozenset({"apns", "liveactivity"}), stage.clock)
+
+    async def planned() -> list[int]:
+        async with connected(stage.database) as connection:
+            return sorted(one.target for one in await planner.plan(connection, 1, [Fact(9, "purchase", bought.change)]))
+
+    stage.clock.now = bought.change.recorded_at + LIFE - timedelta(seconds=1)
+    assert await planned() == sorted(targets.values())
+    stage.clock.forward(seconds=1)
+    assert await planned() == [targets["liveactivity"]]
 
 
 async def test_an_activity_is_sent_the_state_of_now_whatever_it_was_planned_for(stage: Stage) -> None:

@@ -45,7 +45,7 @@ async def told(stream: JetStreamContext, after: int) -> list[Any]:
     for number in range(after + 1, state.last_seq + 1):
         message = await stream.get_msg(STREAM, number)
         assert message.data is not None
-        found += json.loads(message.data)
+        found += json.loads(message.data)["facts"]
     return found
 
 

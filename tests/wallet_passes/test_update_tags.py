@@ -14,6 +14,8 @@ import pytest
 from core.clock import rfc3339
 from core.delivery.carrier import Fact
 from core.embedded import Endpoints
+from core.programme.book import publish
+from core.programme.validation import default_document
 from core.snapshot import Change
 from tests.bff.house import Shopper, until_async
 from tests.peers.apns import FakeApns
@@ -254,3 +256,19 @@ async def test_an_older_answer_does_not_say_until_when_the_newer_is_true(stage: 
         assert await row(stage, who, "valid_until") == soon
         await store.given(connection, who.member, await row(stage, who, "tag"), None)
         assert await row(stage, who, "valid_until") is None
+
+
+async def test_a_worker_that_has_not_heard_of_the_programme_gives_no_old_pass_under_the_new_date(stage: Stage) -> None:
+    """Another has, and marked the pass; the phone asks this one. What it is given, it will never be given again."""
+    who = await stage.house.enrol()
+    phone = await stage.with_pass(who)
+    book = stage.house.services.book
+    source = default_document().replace('"Harbour Records"', '"Pier Records"')
+    assert source != default_document()
+    async with stage.house.services.database.begin() as connection:
+        revision = await publish(connection, source, by="owner", now=stage.clock())
+    async with stage.connection() as connection:
+        await store.mark_outdated(connection, revision, stage.clock(), 500)
+    assert book.revision < revision, "this worker has heard of it already"
+    assert await phone.update(KIND) == [str(who.member)]
+    assert phone.passes[KIND, str(who.member)].opened.json["organizationName"] == "Pier Records"

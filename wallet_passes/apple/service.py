@@ -133,7 +133,10 @@ class AppleService:
         return int(serial), row
 
     async def _give(self, member: int, row: store.PassRow) -> Given:
-        # The row was read before the snapshot: what is given is as new as its date says, or newer.
+        # The row was read before the snapshot and the programme: what is given is as new as its date says, or newer.
+        if row.programme > self._book.revision:
+            async with connected(self._database) as connection:
+                await self._book.load(connection)
         snapshot, published, now = await self._snapshot(member), self._book.current, self._clock()
         built = await asyncio.to_thread(self._factory.build, snapshot, published, row.token, now)
         async with connected(self._database) as connection:

@@ -24,6 +24,8 @@ class PassRow(NamedTuple):
     token: str
     tag: int
     modified_at: datetime
+    programme: int
+    """The newest that it was marked for."""
 
 
 class PassDevice(NamedTuple):
@@ -96,6 +98,9 @@ async def register(
     """The registration's id, whether it is new, and whether its device may hold an older pass without knowing: one that
     is new may have had its copy from a while ago, or from another device; and a push to a token that was replaced may
     have been lost."""
+    # One after the other for a pass, and for a device: each may put others out, whom it must not wait for.
+    await connection.execute(_ONE_AT_A_TIME, f"pass {member}")
+    await connection.execute(_ONE_AT_A_TIME, f"device {pass_type} {device}")
     id, new, moved = (await connection.fetch(_REGISTER, device, pass_type, member, token, now))[0]
     if not moved:
         return id, new, False
@@ -145,7 +150,7 @@ async def _next_tag(connection: Driver) -> int:
     return int(await connection.fetchval("UPDATE wallet_tag SET tag = tag + 1 RETURNING tag"))
 
 
-_FIND = "SELECT token, tag, modified_at FROM wallet_pass WHERE member_id = $1"
+_FIND = "SELECT token, tag, modified_at, programme FROM wallet_pass WHERE member_id = $1"
 
 _MAKE = """INSERT INTO wallet_pass (member_id, token, tag, given_tag, modified_at, version, programme, created_at)
        SELECT $1, $2, tag, tag, date_trunc('second', CAST($5 AS timestamptz)), $3, $4, $5 FROM wallet_tag
@@ -184,6 +189,8 @@ _OUTDATED = """(SELECT member_id FROM wallet_pass WHERE programme < $1 ORDER BY 
 
 _BEHIND = """SELECT p.member_id, m.version, p.version FROM wallet_pass p JOIN member m ON m.id = p.member_id
         WHERE p.member_id > $1 ORDER BY p.member_id LIMIT $2"""
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 _HOLD_TAG = "SELECT tag FROM wallet_tag FOR UPDATE"
 
