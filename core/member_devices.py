@@ -20,7 +20,8 @@ from core.errors import NotFound
 DeviceChannel = Literal["apns", "liveactivity", "fcm", "webpush", "email", "sms"]
 
 MAX_DEVICES = 20
-"""Of one member; one more puts out the one that was refreshed longest ago."""
+"""Of one member. One more puts out a Live Activity that is over, else the device that was refreshed longest ago; an
+address or a number, which no app refreshes, goes last."""
 MAX_TOKEN = 1500
 """What a row of the index holds; the longest real ones, Web Push endpoints, have some 500 characters."""
 
@@ -55,7 +56,7 @@ async def register(engine: AsyncEngine, device: MemberDevice) -> tuple[MemberDev
             rows = await connection.fetch(_REGISTER, *address, device.member, *details)
         *kept, new = rows[0]
         if new:
-            await connection.execute(_PUT_OUT, device.member, MAX_DEVICES)
+            await connection.execute(_PUT_OUT, device.member, MAX_DEVICES, device.refreshed_at)
     return _device(kept), new
 
 
@@ -124,7 +125,9 @@ _REGISTER = f"""INSERT INTO member_device
     RETURNING {_COLUMNS}, xmax = 0"""  # noqa: S608 - our own column names
 
 _PUT_OUT = """DELETE FROM member_device
-        WHERE id IN (SELECT id FROM member_device WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC OFFSET $2)"""
+        WHERE id IN (SELECT id FROM member_device WHERE member_id = $1
+                      ORDER BY coalesce(until <= $3, false), channel IN ('email', 'sms') DESC, refreshed_at DESC, id DESC
+                     OFFSET $2)"""
 
 _OF_MEMBER = f"{_DEVICES} WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC"
 

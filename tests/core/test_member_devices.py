@@ -131,6 +131,23 @@ async def test_a_member_has_so_many_devices_and_the_longest_unheard_of_is_put_ou
     assert await devices.tokens(BOB) == ["b"]
 
 
+async def test_a_visit_that_is_over_makes_room_first_and_an_address_last(
+    devices: Devices, clock: SettableClock
+) -> None:
+    """No app refreshes an address at each start."""
+    await devices.register(ADA, "ada@example.com", channel="email", app="email")
+    for n in range(MAX_DEVICES - 2):
+        clock.forward(seconds=1)
+        await devices.register(ADA, f"t{n}")
+    await devices.register(ADA, "visit", channel="liveactivity", until=clock() + timedelta(hours=1))
+    clock.forward(hours=1)
+    await devices.register(ADA, "next")
+    assert "visit" not in await devices.tokens(ADA)
+    await devices.register(ADA, "one more")
+    assert {"ada@example.com", "t1", "next", "one more"} <= set(await devices.tokens(ADA))
+    assert "t0" not in await devices.tokens(ADA)
+
+
 async def test_a_storm_of_registrations_at_once_stays_within_the_bound(devices: Devices) -> None:
     await asyncio.gather(*(devices.register(ADA, f"t{n}") for n in range(3 * MAX_DEVICES)))
     assert len(await devices.of(ADA)) == MAX_DEVICES
