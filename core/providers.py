@@ -62,7 +62,7 @@ class Providers:
     webpush_hosts: str = WEBPUSH_HOSTS
     """Hosts that a browser's endpoint may have, or lie under; one with a port is that very address."""
     smtp_url: str = field(default="", repr=False)
-    """`smtp://user:password@host:587` (STARTTLS where offered), or `smtps://`."""
+    """`smtp://user:password@host:587` (STARTTLS; without a user, where offered), or `smtps://`."""
     mail_from: str = ""
     sms_url: str = field(default="", repr=False)
     sms_body: str = '{"to": "{to}", "text": "{text}"}'
@@ -89,9 +89,11 @@ class Providers:
                 raise ProviderError(f"CHORUS_{name.upper()} names no file: {path}")
         for name, schemes in _URLS.items():
             value = getattr(self, name)
-            if value and (urlsplit(value).scheme not in schemes or not urlsplit(value).hostname):
+            if value and not _is_url(value, schemes):
                 wanted = " or ".join(f"{scheme}://host" for scheme in schemes)
-                raise ProviderError(f"CHORUS_{name.upper()} is not a URL: give {wanted}")
+                raise ProviderError(
+                    f"CHORUS_{name.upper()} is not a URL: give {wanted}, with a port from 1 to 65535 if any"
+                )
         for needs, all_of in _TOGETHER:
             missing = [name for name in all_of if not getattr(self, name)]
             if getattr(self, needs) and missing:
@@ -105,6 +107,14 @@ class Providers:
             raise ProviderError("CHORUS_SMS_BODY must contain {to} and {text}")
         if self.sms_header and ":" not in self.sms_header:
             raise ProviderError("CHORUS_SMS_HEADER must be `Name: value`")
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 _WEB = ("https", "http")

@@ -27,12 +27,16 @@ from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
 from core.member_devices import DeviceChannel
 from core.settings import OperatorError
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, unanswered, wish
+from push.channels.http import AS_IT_IS, CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, unanswered, wish
 
 TOKEN_SECONDS = 3000
 MAX_PAYLOAD = 4096
 _DEAD = ("BadDeviceToken",)
-_OUR_KEY = ("ExpiredProviderToken", "InvalidProviderToken", "MissingProviderToken", "BadCertificate")
+_ITS_TOPIC = ("DeviceTokenNotForTopic", "TopicDisallowed", "BadTopic")
+_LOOK_AT = (
+    "look at CHORUS_APNS_KEY, its id, team and environment (CHORUS_APNS_URL), a certificate, and this host's clock"
+)
+"""Any other 403 is about who asks, in whatever words: Apple adds some, and an answer may have none."""
 
 
 class ProviderToken:
@@ -80,6 +84,7 @@ class ApnsClient:
             base_url=url,
             http1=False,
             http2=True,
+            headers=AS_IT_IS,
             verify=context,
             timeout=patience(seconds),
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=2, keepalive_expiry=3600),
@@ -107,8 +112,8 @@ class ApnsClient:
         told = f"{status} {reason}".strip()
         if status == 410 or reason in _DEAD:
             return TokenDead(told, since)
-        if reason in _OUR_KEY:
-            return Retry(f"{told}: look at CHORUS_APNS_KEY, its id and team, and this host's clock", CREDENTIALS_PAUSE)
+        if status == 403 and reason not in _ITS_TOPIC:
+            return Retry(f"{told}: {_LOOK_AT}", CREDENTIALS_PAUSE)
         if status == 429 or status >= 500:
             return Retry(told, wish(response, self._clock()))
         return Rejected(told)

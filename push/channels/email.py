@@ -1,7 +1,7 @@
 """E-mail by SMTP: a plain text and the same as HTML, with a one-click unsubscription (RFC 8058).
 
 Nothing hides a second letter. So each step is taken by itself: until the letter is handed over, a failure means that it
-surely was not sent; a connection lost while it is handed over means that nobody can know.
+surely was not sent; after that only a refusal does, and anything else means that nobody can know.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import format_datetime, parseaddr
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -30,10 +31,13 @@ from push.channels.http import CREDENTIALS_PAUSE
 SECONDS = 10.0
 """How long a server may be silent. Until the letter is handed over it takes no more than twice as long, nor after."""
 FAREWELL_SECONDS = 2.0
-_NO_SUCH_BOX = (550, 551, 553)
+_GO_ON = 354
 _ENHANCED = re.compile(r"\A(\d\.\d{1,3}\.\d{1,3})\b")
-_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
-"""RFC 3463, RFC 7505: no such box, no such domain, no address, moved, takes no mail, disabled."""
+_GONE = ("5.1.1", "5.1.6", "5.1.10")
+"""RFC 3463, RFC 7505: no such box, moved, a domain that takes no mail. A box of 5.2.1 exists (Gmail says so of one that
+gets too much just now), and a domain that a relay does not find (5.1.2) may be the relay's fault."""
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+_NO_TLS = "login: the server offers no TLS for the password in CHORUS_SMTP_URL: it needs STARTTLS, or smtps://"
 # Seven bits, for not every server takes eight.
 _POLICY = WIRE.clone(cte_type="7bit")
 
@@ -88,37 +92,49 @@ class Email:
         """A connection lasts for one letter."""
 
     async def _up_to_data(self, client: SMTP, to: str) -> Outcome | None:
-        """None when the server is ready for the letter."""
+        """None when the server is ready for the letter. No password goes to another machine in plain text: whoever stands
+        between can leave STARTTLS out of what the server offers."""
         stage = "greeting"
         try:
             async with asyncio.timeout(2 * self._seconds):
                 await client.connect()
                 if self._user:
                     stage = "login"
+                    if client.get_transport_info("sslcontext") is None and not _is_here(self._host):
+                        return Retry(_NO_TLS, CREDENTIALS_PAUSE)
                     await client.login(self._user, self._password)
                 stage = "sender"
                 await client.mail(parseaddr(self._sender)[1])
                 stage = "recipient"
                 await client.rcpt(to)
+                stage = "letter"
+                code, said = await client.execute_command(b"DATA")
+                if code != _GO_ON:
+                    return _refused(code, said)
         except SMTPResponseException as error:
-            if stage == "recipient":
-                return _refused(error)
+            if stage in ("recipient", "letter"):
+                return _refused(error.code, error.message, recipient=stage == "recipient")
             # It is us whom the server does not want, not this letter.
             ours = error.code >= 500 or isinstance(error, aiosmtplib.SMTPAuthenticationError)
-            return Retry(f"{stage}: {_said(error)}", CREDENTIALS_PAUSE if ours else None)
-        except (SMTPException, OSError, ValueError) as error:
+            return Retry(f"{stage}: {error.code} {error.message}", CREDENTIALS_PAUSE if ours else None)
+        except (SMTPException, OSError, ValueError, RuntimeError) as error:
             return Retry(f"{stage}: {type(error).__name__} {error}".strip())
         return None
 
     async def _handed_over(self, client: SMTP, letter: bytes) -> Outcome:
+        """What the server says after the final dot. The library's own `data` tells that and a refusal of DATA alike."""
+        if (protocol := client.protocol) is None or not protocol.is_connected:
+            return Retry("letter: the connection was lost")
+        protocol.write(_LEADING_DOT.sub(b"..", letter) + b".\r\n")
         try:
             async with asyncio.timeout(2 * self._seconds):
-                code, said = await client.data(letter)
-        except SMTPResponseException as error:
-            return _refused(error)
+                code, said = await protocol.read_response(timeout=self._seconds)
         except (SMTPException, OSError) as error:
+            client.close()
             return Unknown(f"{type(error).__name__}: {error}")
-        return Delivered(f"{code} {said}")
+        if 200 <= code < 300:
+            return Delivered(f"{code} {said}")
+        return _refused(code, said) if 400 <= code < 600 else Unknown(f"{code} {said}")
 
     def _letter(self, message: Message, to: str) -> bytes:
         brand, end = self._brand(message.device.locale), self._unsubscribe(message.device.id)
@@ -146,17 +162,22 @@ def _written(address: str) -> str:
     return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
 
 
-def _refused(error: SMTPResponseException) -> Outcome:
-    """What a refusal of the recipient or of the letter means. Only a box that does not exist is forgotten: the same
-    reply code refuses a sender that is on somebody's list (5.7.x)."""
-    if error.code < 500:
-        return Retry(_said(error))
-    enhanced = _ENHANCED.match(error.message)
-    if enhanced is None:
-        gone = error.code in _NO_SUCH_BOX and isinstance(error, aiosmtplib.SMTPRecipientRefused)
-    else:
-        gone = enhanced[1] in _GONE
-    return TokenDead(_said(error)) if gone else Rejected(_said(error))
+def _refused(code: int, said: str, *, recipient: bool = False) -> Outcome:
+    """What a refusal of the recipient or of the letter means. Only a box of which the server says that it is none is
+    forgotten: a reply code alone (550, 553) also refuses a sender on somebody's list, and whoever may not relay."""
+    told = f"{code} {said}"
+    if not 500 <= code < 600:
+        return Retry(told)
+    enhanced = _ENHANCED.match(said)
+    gone = recipient and enhanced is not None and enhanced[1] in _GONE
+    return TokenDead(told) if gone else Rejected(told)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _bye(client: SMTP) -> None:
@@ -164,10 +185,6 @@ async def _bye(client: SMTP) -> None:
         with contextlib.suppress(SMTPException, OSError):
             await client.quit(timeout=FAREWELL_SECONDS)
     client.close()
-
-
-def _said(error: SMTPResponseException) -> str:
-    return f"{error.code} {error.message}"
 
 
 def _plain(name: str) -> str:

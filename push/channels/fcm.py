@@ -1,6 +1,6 @@
 """Firebase Cloud Messaging (HTTP v1): notifications to Android apps, and to iOS apps that use it.
 
-The message id is the notification's tag: a repeat replaces what it repeats.
+The message's collapse id is the notification's tag, and on Apple's platforms its own: a repeat replaces what it repeats.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead
 from core.member_devices import DeviceChannel
 from push.channels.contract import Message
 from push.channels.google_token import GoogleToken, NoToken
-from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, wish
+from push.channels.http import AS_IT_IS, CREDENTIALS_PAUSE, SECONDS, answered, json_of, patience, wish
 
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 _DEAD = ("UNREGISTERED",)
-_OUR_KEY = ("THIRD_PARTY_AUTH_ERROR", "PERMISSION_DENIED")
-"""Of Google's service account, or of Apple's key that Firebase was given."""
+_ANOTHER_SENDER = "SENDER_ID_MISMATCH"
+"""Of every token at once where the service account is another project's, so no token is forgotten for it; nor does it
+wait, for a token that did come from another project's app never works."""
+_LOOK_AT = "look at CHORUS_FCM_CREDENTIALS, its project and role, and at Apple's key in Firebase"
 
 
 class Fcm:
@@ -28,7 +30,7 @@ class Fcm:
     def __init__(self, url: str, token: GoogleToken, clock: Clock, *, seconds: float = SECONDS) -> None:
         self._token, self._clock, self._seconds = token, clock, seconds
         self._path = f"{url}/v1/projects/{token.project}/messages:send"
-        self._client = httpx.AsyncClient(http2=True, timeout=patience(seconds))
+        self._client = httpx.AsyncClient(http2=True, headers=AS_IT_IS, timeout=patience(seconds))
 
     async def send(self, message: Message) -> Outcome:
         try:
@@ -49,8 +51,8 @@ class Fcm:
             return TokenDead(told)
         if status == 401:
             self._token.refused()
-        if status == 401 or reason in _OUR_KEY:
-            return Retry(told, CREDENTIALS_PAUSE)
+        if status == 401 or (status == 403 and reason != _ANOTHER_SENDER):
+            return Retry(f"{told}: {_LOOK_AT}", CREDENTIALS_PAUSE)
         if status == 429 or status >= 500:
             return Retry(told, wish(response, self._clock()))
         return Rejected(told)
@@ -70,6 +72,13 @@ def _body(message: Message) -> dict[str, object]:
                 "collapse_key": message.collapse_id,
                 "ttl": f"{seconds}s",
                 "notification": {"tag": message.collapse_id},
+            },
+            "apns": {
+                "headers": {
+                    "apns-collapse-id": message.collapse_id,
+                    "apns-expiration": str(int(message.expires_at.timestamp())),
+                    "apns-priority": "10",
+                }
             },
         }
     }

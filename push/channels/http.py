@@ -18,6 +18,8 @@ SECONDS = 10.0
 """How long a provider may be silent."""
 NO_ANSWER = "no answer in time"
 CREDENTIALS_PAUSE = timedelta(seconds=CREDENTIALS_PAUSE_SECONDS)
+AS_IT_IS = {"accept-encoding": "identity"}
+"""Of every request: an answer is read whole, so none is asked for that grows as it is unpacked."""
 
 # The request did not leave: no connection was made, or none was free, or its address is none.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)

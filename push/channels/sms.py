@@ -1,6 +1,7 @@
 """Short messages by one HTTP gateway, whose request an operator writes as a template.
 
-A gateway may have sent what it answers 500 to, and nothing hides a second message.
+A gateway may have sent what it answers 500 to, and nothing hides a second message. No status of HTTP says that a number
+is no more, so none is ever forgotten.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import httpx
 import msgspec
 
 from core.clock import Clock
-from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, Unknown
 from core.member_devices import DeviceChannel
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
+from push.channels.http import AS_IT_IS, CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
 
 MAX_TEXT = 300
 """Two parts of a Latin message, and some more of a Chinese one."""
+_OPERATORS = (401, 403, 410)
+"""About our key, or about the gateway's address, which is gone once its API is retired: somebody may mend either."""
 _PLACE = re.compile(r"\{(to|text|id)\}")
 
 
@@ -34,7 +37,7 @@ class Sms:
         self._json = template.lstrip().startswith("{")
         name, _, value = header.partition(":")
         self._headers = {name.strip(): value.strip()} if name else {}
-        self._client = httpx.AsyncClient(timeout=patience(seconds))
+        self._client = httpx.AsyncClient(headers=AS_IT_IS, timeout=patience(seconds))
 
     async def send(self, message: Message) -> Outcome:
         kind = "application/json" if self._json else "application/x-www-form-urlencoded"
@@ -48,9 +51,7 @@ class Sms:
         said = told(response)
         if 200 <= status < 300:
             return Delivered(said)
-        if status == 410:
-            return TokenDead(said)
-        if status in (401, 403):
+        if status in _OPERATORS:
             return Retry(said, CREDENTIALS_PAUSE)
         if status in (429, 503):
             return Retry(said, wish(response, self._clock()))

@@ -11,7 +11,9 @@ import asyncio
 import base64
 import hashlib
 import re
+from bisect import bisect_right
 from datetime import timedelta
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,11 +31,15 @@ from core.files import read_or_create_private
 from core.member_devices import DeviceChannel
 from core.settings import OperatorError
 from push.channels.contract import Message
-from push.channels.http import CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
+from push.channels.http import AS_IT_IS, CREDENTIALS_PAUSE, SECONDS, answered, patience, told, wish
 
 TOKEN_LIFE = timedelta(hours=12)
-MAX_TEXT = 600
-"""Of the body: with everything else, and encrypted, at most the 4,096 bytes that a push service takes."""
+MAX_CONTENT = 4096 - 86 - 17
+"""RFC 8291: a push service takes 4,096 bytes; encrypted it has a head of 86, and 17 of padding and tag."""
+ELLIPSIS = "…"
+_OUR_KEY = (401, 403)
+"""RFC 8292: not signed, or not with the key that the browser subscribed with. An operator who put another key gets it for
+every browser at once, so none is forgotten for it; one that subscribes anew leaves an endpoint that is gone (410)."""
 # Two readers of one address must not find two hosts in it: nothing that they could read differently.
 _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,2000}", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -77,7 +83,9 @@ class WebPush:
 
     def __init__(self, key: VapidKey, hosts: str, clock: Clock, *, seconds: float = SECONDS) -> None:
         self.key, self._hosts, self._clock, self._seconds = key, hosts, clock, seconds
-        self._client = httpx.AsyncClient(http2=True, timeout=patience(seconds), follow_redirects=False)
+        self._client = httpx.AsyncClient(
+            http2=True, headers=AS_IT_IS, timeout=patience(seconds), follow_redirects=False
+        )
 
     async def send(self, message: Message) -> Outcome:
         endpoint = message.device.token
@@ -86,9 +94,10 @@ class WebPush:
         content = _content(message)
         try:
             encrypted = await asyncio.to_thread(_encrypted, content, endpoint, message.device.keys)
-        except Exception as error:
-            # Only the browser's keys are new to it, and each library on the way has errors of its own for them.
-            return TokenDead(f"the browser's keys cannot be used: {type(error).__name__} {error}")
+        except _BadKeys as error:
+            return TokenDead(f"the browser's keys cannot be used: {error}")
+        except (RuntimeError, MemoryError, OSError) as error:
+            return Retry(f"not encrypted: {type(error).__name__} {error}".strip())
         now = self._clock()
         headers = {
             "authorization": self.key.authorization(endpoint, int((now + TOKEN_LIFE).timestamp())),
@@ -109,7 +118,7 @@ class WebPush:
             return Delivered(response.headers.get("location", ""))
         if status in (404, 410):
             return TokenDead(said)
-        if status in (401, 403):
+        if status in _OUR_KEY:
             return Retry(said, CREDENTIALS_PAUSE)
         if status == 429 or status >= 500:
             return Retry(said, wish(response, self._clock()))
@@ -140,20 +149,45 @@ def allowed(endpoint: str, hosts: str) -> bool:
 
 
 def _content(message: Message) -> bytes:
-    return msgspec.json.encode(
-        {
-            "title": message.title,
-            "body": message.body[:MAX_TEXT],
-            "tag": message.collapse_id,
-            "url": message.url,
-            "lang": message.device.locale,
-            "version": message.version,
-        }
-    )
+    """With as many words as fit: a title may take half of what is free, and the body has the rest."""
+    content = {
+        "title": "",
+        "body": "",
+        "tag": message.collapse_id,
+        "url": message.url,
+        "lang": message.device.locale,
+        "version": message.version,
+    }
+    free = MAX_CONTENT - len(msgspec.json.encode(content))
+    title = _cut(message.title, free // 2)
+    return msgspec.json.encode({**content, "title": title, "body": _cut(message.body, free - _weight(title))})
+
+
+def _cut(text: str, free: int) -> str:
+    """`text`, or its beginning and an ellipsis, in at most `free` bytes of JSON."""
+    if _weight(text) <= free:
+        return text
+    weights = accumulate(map(_weight, text[: max(free, 0)]))
+    return text[: bisect_right(list(weights), free - _weight(ELLIPSIS))] + ELLIPSIS
+
+
+def _weight(text: str) -> int:
+    return len(msgspec.json.encode(text)) - len('""')
+
+
+class _BadKeys(ValueError):
+    pass
 
 
 def _encrypted(content: bytes, endpoint: str, keys: dict[str, str]) -> bytes:
-    return bytes(WebPusher({"endpoint": endpoint, "keys": keys}).encode(content, "aes128gcm")["body"])
+    """Raises `_BadKeys`; anything else is this machine's trouble."""
+    try:
+        return bytes(WebPusher({"endpoint": endpoint, "keys": keys}).encode(content, "aes128gcm")["body"])
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        # Only the browser's keys are new to it, and each library on the way has errors of its own for them.
+        raise _BadKeys(f"{type(error).__name__} {error}") from error
 
 
 def _topic(collapse_id: str) -> str:

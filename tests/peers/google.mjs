@@ -88,6 +88,15 @@ const pairs = value => isObject(value) && Object.values(value).every(text);
 const duration = value => text(value) && DURATION.test(value);
 const one = (...values) => value => values.includes(value);
 
+/** What Apple checks in the header fields that it is passed; of others, only that they are texts. */
+const APPLE = {
+  'apns-collapse-id': value => Buffer.byteLength(value) <= 64,
+  'apns-expiration': value => /^\d{1,10}$/.test(value),
+  'apns-priority': one('1', '5', '10'),
+};
+const appleHeaders = value =>
+  pairs(value) && Object.entries(value).every(([name, field]) => APPLE[name]?.(field) ?? true);
+
 /** Every field of a message that one may send, and what it takes; by its documented name, while Google knows two. */
 const MESSAGE = {
   token: text,
@@ -128,7 +137,7 @@ const MESSAGE = {
     },
   },
   apns: {
-    headers: pairs,
+    headers: appleHeaders,
     payload: isObject,
     live_activity_token: text,
     fcm_options: { analytics_label: text, image: text },

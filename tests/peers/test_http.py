@@ -79,6 +79,7 @@ RIGHT = {
     "notification": {"title": "12 points", "body": "Thank you"},
     "data": {"version": "7"},
     "android": {"collapse_key": "points", "ttl": "3600s", "notification": {"tag": "points"}},
+    "apns": {"headers": {"apns-collapse-id": "points", "apns-expiration": "1773480413", "apns-priority": "10"}},
 }
 
 
@@ -102,6 +103,10 @@ async def test_fcm_takes_a_right_message_and_nothing_else(http: FakeHttp) -> Non
             {**RIGHT, "collapse_key": "x"},
             {**RIGHT, "android": {"ttl": 3600}},
             {**RIGHT, "android": {"ttl": "1h"}},
+            {**RIGHT, "apns": {"headers": {"apns-collapse-id": "x" * 65}}},
+            {**RIGHT, "apns": {"headers": {"apns-expiration": "43200s"}}},
+            {**RIGHT, "apns": {"headers": {"apns-priority": "high"}}},
+            {**RIGHT, "apns": {"headers": {"apns-priority": 10}}},
             {**RIGHT, "data": {"version": 7}},
             {**RIGHT, "data": {"from": "x"}},
             {**RIGHT, "data": {"x": "y" * 4096}},

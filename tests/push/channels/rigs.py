@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from core.delivery.outcome import Delivered, Rejected, Retry, TokenDead, Unknown
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
 from core.member_devices import DeviceChannel, MemberDevice
 from push.channels.apns import Apns, ApnsClient, LiveActivity, ProviderToken
 from push.channels.contract import Channel, Message
@@ -76,6 +76,8 @@ class Rig:
     name: ClassVar[DeviceChannel]
     too_large: ClassVar[tuple[int, str]]
     """How it refuses for good."""
+    gone: ClassVar[type[Outcome]] = TokenDead
+    """What comes of a message to a device that is no more."""
     cut: Sequence[Trouble] = (reset(),)
     """What breaks one send off so that nobody can know."""
 
@@ -106,7 +108,7 @@ class Rig:
         return MemberDevice(**{**known, "registered_at": now, "refreshed_at": now, **more})
 
     async def kill(self, device: MemberDevice) -> None:
-        """From now on the provider says that this device is no more."""
+        """From now on the provider says that this device is no more; as far as it has a word for it."""
         raise NotImplementedError
 
     async def script(self, *troubles: Trouble) -> None:
@@ -226,7 +228,8 @@ class FcmRig(Rig):
 
     def identity(self, arrived: Any) -> Any:
         sent = arrived.body["message"]
-        return sent["token"], sent["android"]["collapse_key"], sent["android"]["notification"]["tag"]
+        android, apple = sent["android"], sent["apns"]["headers"]
+        return sent["token"], android["collapse_key"], android["notification"]["tag"], apple["apns-collapse-id"]
 
     async def new(self) -> None:
         await self.peer.reset()  # google-auth goes by the machine's time
@@ -235,6 +238,7 @@ class FcmRig(Rig):
 class SmsRig(FcmRig):
     name: ClassVar[DeviceChannel] = "sms"
     too_large = (400, "no such number")
+    gone = Rejected  # every gateway has a word of its own for it, and no status of HTTP is about a number
 
     def _channel(self, url: str, seconds: float, stranger: bool) -> Channel:
         template = '{"to": "{to}", "text": "{text}", "reference": "{id}"}'
@@ -245,7 +249,7 @@ class SmsRig(FcmRig):
         return self.of("+85251234567")
 
     async def kill(self, device: MemberDevice) -> None:
-        await self.script(answer(410, "the number is no more"))
+        await self.script(answer(400, "the number is no more"))
 
     async def script(self, *troubles: Trouble) -> None:
         await self.peer.script(*troubles, route="sms")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import StreamEnded
+from h2.events import RequestReceived, StreamEnded
 
 from tests.peers.authority import Authority
 
@@ -36,13 +36,14 @@ async def served(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncItera
 
 
 class Http1:
-    """Reads a request whole, writes `answer` as it is, and closes."""
+    """Reads a request whole, writes `answer` as it is, and closes. `head` is that of the last request."""
 
     answer = b""
+    head = b""
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
+        self.head = await reader.readuntil(b"\r\n\r\n")
+        length = next((line for line in self.head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
         await reader.readexactly(int(length.partition(b":")[2]))
         writer.write(self.answer)
         await writer.drain()
@@ -51,9 +52,10 @@ class Http1:
 
 
 class Http2:
-    """Answers every request of a connection alike."""
+    """Answers every request of a connection alike. `head` are the fields of the last request."""
 
     status, body = 200, b""
+    head: Sequence[tuple[bytes, bytes]] = ()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = H2Connection(H2Configuration(client_side=False))
@@ -64,6 +66,8 @@ class Http2:
             if not (data := await reader.read(65536)):
                 return
             for event in connection.receive_data(data):
+                if isinstance(event, RequestReceived):
+                    self.head = [(bytes(name), bytes(value)) for name, value in event.headers or []]
                 if isinstance(event, StreamEnded):
                     connection.send_headers(event.stream_id, [(":status", str(self.status))])
                     connection.send_data(event.stream_id, self.body, end_stream=True)

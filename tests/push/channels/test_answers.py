@@ -42,8 +42,9 @@ BODIES = {
 MEANS: dict[int, dict[str, type[Any]]] = {
     200: dict.fromkeys(("apns", "fcm", "webpush", "sms"), Delivered),
     400: dict.fromkeys(("apns", "fcm", "webpush", "sms"), Rejected),
+    403: dict.fromkeys(("apns", "fcm", "webpush", "sms"), Retry),
     404: {"apns": Rejected, "fcm": Rejected, "webpush": TokenDead, "sms": Rejected},
-    410: {"apns": TokenDead, "fcm": Rejected, "webpush": TokenDead, "sms": TokenDead},
+    410: {"apns": TokenDead, "fcm": Rejected, "webpush": TokenDead, "sms": Retry},
     500: {"apns": Retry, "fcm": Retry, "webpush": Retry, "sms": Unknown},
     503: dict.fromkeys(("apns", "fcm", "webpush", "sms"), Retry),
     302: dict.fromkeys(("apns", "fcm", "webpush", "sms"), Rejected),
@@ -80,6 +81,14 @@ async def test_any_body_under_any_status_has_its_outcome(fcm: FcmRig, webpush: W
                 provider.answer = f"{head}{kind}".encode() + body
                 outcome = await send()
                 assert type(outcome) is means[name], (status, what, outcome)
+
+
+@pytest.mark.parametrize("name", ["fcm", "webpush", "sms"])
+async def test_no_answer_is_asked_for_that_grows_as_it_is_read(fcm: FcmRig, webpush: WebPushRig, name: str) -> None:
+    provider = Http1()
+    async with served(provider) as origin, before(name, origin, fcm, webpush) as send:
+        await send()
+    assert b"\r\naccept-encoding: identity\r\n" in provider.head.lower()
 
 
 HALF = {
@@ -132,6 +141,14 @@ async def test_any_body_of_apples_has_its_outcome(fcm: FcmRig, contexts: Context
                 outcome = await send()
                 assert type(outcome) is means["apns"], (provider.status, what, outcome)
                 assert getattr(outcome, "since", None) is None
+
+
+async def test_nor_of_apple(fcm: FcmRig, contexts: Contexts) -> None:
+    server, client = contexts
+    provider = Http2()
+    async with served(provider, tls=server) as origin, apns_at(origin, client, fcm) as send:
+        await send()
+    assert (b"accept-encoding", b"identity") in provider.head
 
 
 @pytest.mark.parametrize("after", [0, 1, 24, 40, 200, 600])

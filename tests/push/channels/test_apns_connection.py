@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import pytest
 
-from core.delivery.outcome import Delivered, Outcome, Retry, TokenDead, Unknown
+from core.delivery.outcome import Delivered, Outcome, Rejected, Retry, TokenDead, Unknown
 from core.settings import OperatorError
 from push.channels.apns import TOKEN_SECONDS, Apns, ApnsClient, LiveActivity, ProviderToken, wake_pass
 from push.channels.contract import Message
+from push.channels.http import CREDENTIALS_PAUSE
 from tests.conftest import START, SettableClock
 from tests.peers.apns import APP, Push
 from tests.peers.authority import new_key, private_pem
@@ -105,6 +106,34 @@ async def test_one_unanswered_among_many_answered_does_not_wait_for_ever(apns: A
     assert isinstance(unanswered.result(), Unknown)
     assert others > 20
     assert isinstance(await channel.send(letters[1]), Delivered)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "becomes"),
+    [
+        (403, "Forbidden", Retry),
+        (403, "BadCertificate", Retry),
+        (403, "BadCertificateEnvironment", Retry),
+        (403, "BadEnvironmentKeyInToken", Retry),
+        (403, "UnrelatedKeyIdInToken", Retry),
+        (403, "ExpiredProviderToken", Retry),
+        (403, "", Retry),
+        (403, "BadDeviceToken", TokenDead),
+        (403, "TopicDisallowed", Rejected),
+        (403, "DeviceTokenNotForTopic", Rejected),
+        (400, "TopicDisallowed", Rejected),
+        (400, "DeviceTokenNotForTopic", Rejected),
+    ],
+)
+async def test_what_apple_has_against_our_key_waits_for_an_operator(
+    apns: ApnsRig, status: int, reason: str, becomes: type[Outcome]
+) -> None:
+    await apns.script(answer(status, reason))
+    outcome = await apns.make().send(message(await apns.device(), apns.clock))
+    assert type(outcome) is becomes, outcome
+    if isinstance(outcome, Retry):
+        assert outcome.after == CREDENTIALS_PAUSE
+        assert all(name in outcome.reason for name in (reason, "CHORUS_APNS_KEY", "CHORUS_APNS_URL"))
 
 
 # -- the provider token --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 from core.delivery.outcome import LONGEST_WISH, Delivered, Rejected, Retry, TokenDead, Unknown, pause
 from push.channels.http import CREDENTIALS_PAUSE
 from tests.conftest import START
-from tests.push.channels.rigs import OUTCOMES, RIGS, Rig, message
+from tests.push.channels.rigs import OUTCOMES, RIGS, Rig, SmsRig, message
 
 
 async def test_a_message_arrives_and_its_repeat_is_known_as_one(rig: Rig) -> None:
@@ -31,13 +31,26 @@ async def test_a_message_arrives_and_its_repeat_is_known_as_one(rig: Rig) -> Non
 
 
 async def test_a_device_that_is_gone_is_told_as_gone(rig: Rig) -> None:
-    """And Apple says since when; it keeps what registered again after that."""
+    """And Apple says since when; it keeps what registered again after that. A gateway for short messages has no word for
+    a number that is gone, so that of all devices only a number is never forgotten: the message is refused, no more."""
     channel, device = rig.make(), await rig.device()
     await rig.kill(device)
     dead = await channel.send(message(device, rig.clock))
-    assert type(dead) is TokenDead
-    assert dead.reason
-    assert dead.since == (START - timedelta(hours=1) if rig.name in ("apns", "liveactivity") else None)
+    assert type(dead) is rig.gone is (Rejected if rig.name == "sms" else TokenDead)
+    assert getattr(dead, "reason", "")
+    since = START - timedelta(hours=1) if rig.name in ("apns", "liveactivity") else None
+    assert getattr(dead, "since", None) == since
+
+
+async def test_whatever_a_gateway_answers_no_number_is_forgotten(sms: SmsRig) -> None:
+    """Its answers are about its address, our key or the message; a version of its API that was retired says 410."""
+    channel, device = sms.make(), await sms.device()
+    for status in range(300, 600):
+        await sms.script(sms.says(status, "gone"))
+        outcome = await channel.send(message(device, sms.clock))
+        assert type(outcome) in (Retry, Unknown, Rejected), (status, outcome)
+        if status == 410:
+            assert outcome == Retry('410 {"error":"gone"}', CREDENTIALS_PAUSE)
 
 
 @dataclass(frozen=True)
@@ -165,5 +178,5 @@ async def test_one_that_fails_holds_up_no_other(rig: Rig) -> None:
     letters = [message(device, rig.clock) for device in (gone, *devices)]
     outcomes = await asyncio.gather(*(channel.send(letter) for letter in letters))
     told = sorted(type(outcome).__name__ for outcome in outcomes)
-    assert told == sorted(["TokenDead", "Retry", "Rejected", *["Delivered"] * 17])
+    assert told == sorted([rig.gone.__name__, "Retry", "Rejected", *["Delivered"] * 17])
     assert all(isinstance(outcome, OUTCOMES) for outcome in outcomes)

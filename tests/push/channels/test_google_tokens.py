@@ -47,7 +47,9 @@ async def test_a_token_that_firebase_no_longer_takes_is_fetched_anew(fcm: FcmRig
     channel, letter = fcm.make(), message(await fcm.device(), fcm.clock)
     assert isinstance(await channel.send(letter), Delivered)
     await fcm.script(answer(401))
-    assert await channel.send(letter) == Retry("401", CREDENTIALS_PAUSE)
+    refused = await channel.send(letter)
+    assert isinstance(refused, Retry)
+    assert refused.after == CREDENTIALS_PAUSE
     assert isinstance(await channel.send(letter), Delivered)
     assert await fcm.peer.tokens_issued() == 2
 
@@ -56,6 +58,8 @@ async def test_a_token_that_firebase_no_longer_takes_is_fetched_anew(fcm: FcmRig
     ("status", "reason", "becomes"),
     [
         (403, "PERMISSION_DENIED", Retry),
+        (403, "SERVICE_DISABLED", Retry),
+        (403, "", Retry),
         (403, "SENDER_ID_MISMATCH", Rejected),
         (401, "THIRD_PARTY_AUTH_ERROR", Retry),
         (400, "INVALID_ARGUMENT", Rejected),
@@ -68,7 +72,9 @@ async def test_what_firebase_has_against_us_and_what_against_the_message(
     await fcm.script(answer(status, reason))
     outcome = await fcm.make().send(message(await fcm.device(), fcm.clock))
     assert type(outcome) is becomes
-    assert getattr(outcome, "reason", "") == f"{status} {reason}"
+    told = getattr(outcome, "reason", "")
+    assert told.startswith(f"{status} {reason}".strip())
+    assert ("CHORUS_FCM_CREDENTIALS" in told) is (becomes is Retry)
     assert getattr(outcome, "after", None) == (CREDENTIALS_PAUSE if becomes is Retry else None)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from tests.peers import smtp
 from tests.peers.node import Trouble
 from tests.peers.smtp import MailServer
 from tests.push.channels.rigs import LOGIN, EmailRig, free_port, message
-from tests.push.channels.rough import served
+from tests.push.channels.rough import Talk, served
 
 STEPS: list[tuple[Trouble, type[Any], bool]] = [
     # (what befalls it, what it becomes, whether an operator must see to it)
@@ -27,10 +30,14 @@ STEPS: list[tuple[Trouble, type[Any], bool]] = [
     (smtp.reply(450, "4.2.1 Greylisted", "rcpt"), Retry, False),
     (smtp.reply(452, "4.2.2 Full", "rcpt"), Retry, False),
     (smtp.reply(550, "5.1.1 No such user", "rcpt"), TokenDead, False),
-    (smtp.reply(550, "No such user here", "rcpt"), TokenDead, False),
+    (smtp.reply(550, "No such user here", "rcpt"), Rejected, False),
+    (smtp.reply(550, "relay not permitted", "rcpt"), Rejected, False),
+    (smtp.reply(553, "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", "rcpt"), Rejected, False),
+    (smtp.reply(550, "5.1.2 Host unknown", "rcpt"), Rejected, False),
+    (smtp.reply(553, "5.1.3 Bad syntax", "rcpt"), Rejected, False),
     (smtp.reply(551, "5.1.6 Moved", "rcpt"), TokenDead, False),
     (smtp.reply(556, "5.1.10 Takes no mail", "rcpt"), TokenDead, False),
-    (smtp.reply(550, "5.2.1 Disabled", "rcpt"), TokenDead, False),
+    (smtp.reply(550, "5.2.1 Receives mail at too high a rate", "rcpt"), Rejected, False),
     (smtp.reply(550, "5.7.1 You are on a list", "rcpt"), Rejected, False),
     (smtp.reply(554, "5.7.1 You are on a list", "rcpt"), Rejected, False),
     (smtp.reply(550, "5.1.8 Bad sender", "rcpt"), Rejected, False),
@@ -40,7 +47,7 @@ STEPS: list[tuple[Trouble, type[Any], bool]] = [
     (smtp.reply(552, "5.3.4 Too big", "data"), Rejected, False),
     (smtp.reply(550, "5.7.1 Looks like spam", "data"), Rejected, False),
     (smtp.reply(550, "You are blocked", "data"), Rejected, False),
-    (smtp.reply(550, "5.1.1 No such user", "data"), TokenDead, False),
+    (smtp.reply(550, "5.1.1 No such user", "data"), Rejected, False),
     (smtp.cut("mail"), Retry, False),
     (smtp.cut("rcpt"), Retry, False),
     (smtp.cut("data"), Unknown, False),
@@ -64,6 +71,102 @@ async def test_each_step_of_a_letter(email: EmailRig, trouble: Trouble, becomes:
         assert str(trouble["reason"]) in getattr(outcome, "reason", "")
     taken = [mail for mail in await email.peer.mails() if mail.status == 250]
     assert taken == []
+
+
+def relay(data: bytes = b"354 Go on", end: bytes = b"250 Ok", offers: bytes = b"HELP") -> tuple[Talk, list[bytes]]:
+    """A server that answers DATA and what follows the final dot so, and the lines that it was sent."""
+    heard: list[bytes] = []
+    answers = {b"EHLO": b"250-relay\r\n250 " + offers, b"AUTH": b"235 Ok", b"QUIT": b"221 Bye", b"DATA": data}
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 Hello\r\n")
+        while line := await reader.readline():
+            heard.append(line)
+            if heard[-2:-1] == [b"DATA\r\n"] and data.startswith(b"354"):
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(end + b"\r\n")
+            else:
+                writer.write(answers.get(line[:4].upper(), b"250 Ok") + b"\r\n")
+
+    return talk, heard
+
+
+ENDS: list[tuple[bytes, type[Any]]] = [
+    (b"250 Queued", Delivered),
+    (b"251 Forwarded", Delivered),
+    (b"200 Queued", Delivered),
+    (b"421 Closing", Retry),
+    (b"554 No", Rejected),
+    (b"354 Go on", Unknown),
+    (b"150 Wait", Unknown),
+    (b"999 What", Unknown),
+    (b"2x0 Queued", Unknown),
+    (b"Thank you", Unknown),
+    (b"250 " + b"x" * 100_000, Unknown),
+]
+
+
+@pytest.mark.parametrize(("end", "becomes"), ENDS, ids=lambda value: repr(value)[:20])
+async def test_what_follows_the_final_dot(email: EmailRig, end: bytes, becomes: type[Any]) -> None:
+    """The letter is handed over: only a refusal says that it was not taken."""
+    talk, _ = relay(end=end)
+    async with served(talk) as origin:
+        outcome = await email.make(url=origin.replace("http", "smtp")).send(
+            message(email.of("ada@x.example"), email.clock)
+        )
+    assert type(outcome) is becomes, outcome
+
+
+@pytest.mark.parametrize("data", [b"250 Ok", b"451 Later", b"Thank you"])
+async def test_a_letter_that_was_not_asked_for_was_not_handed_over(email: EmailRig, data: bytes) -> None:
+    talk, heard = relay(data=data)
+    async with served(talk) as origin:
+        outcome = await email.make(url=origin.replace("http", "smtp")).send(
+            message(email.of("ada@x.example"), email.clock)
+        )
+    assert isinstance(outcome, Retry), outcome
+    assert [line[:4] for line in heard][-2:] == [b"DATA", b"QUIT"]
+
+
+@pytest.mark.parametrize(
+    ("host", "becomes"),
+    [("mail.example", Retry), ("localhost", Delivered), ("127.0.0.1", Delivered)],
+)
+async def test_a_password_goes_to_no_other_machine_in_plain_text(
+    email: EmailRig, host: str, becomes: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stands between us and the server can leave STARTTLS out of what it offers."""
+    talk, heard = relay(offers=b"AUTH PLAIN LOGIN")
+    async with served(talk) as origin:
+        port = int(origin.rpartition(":")[2])
+
+        async def here(*_: object, **__: object) -> list[Any]:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", here)
+        channel = email.email(f"smtp://shop:s3cret@{host}:{port}")
+        outcome = await channel.send(message(await email.device(), email.clock))
+    assert type(outcome) is becomes, outcome
+    assert any(line.startswith(b"AUTH") for line in heard) is (becomes is Delivered)
+    if isinstance(outcome, Retry):
+        assert outcome.after == CREDENTIALS_PAUSE
+        assert "CHORUS_SMTP_URL" in outcome.reason
+        assert "s3cret" not in outcome.reason
+
+
+async def test_a_machine_with_no_thread_left_for_a_name_sent_nothing(
+    email: EmailRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    letter = message(await email.device(), email.clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        patch.setattr(asyncio.get_running_loop(), "_default_executor", None)
+        outcome = await email.make().send(letter)
+    assert isinstance(outcome, Retry)
+    assert "can't start new thread" in outcome.reason
 
 
 @pytest.mark.parametrize("at", ["connect", "auth", "mail", "rcpt"])
@@ -150,6 +253,14 @@ async def test_a_long_link_to_unsubscribe_stays_a_link(email: EmailRig) -> None:
     assert f"List-Unsubscribe: <{host}/u/17>\r\n".encode() in mail.raw
     assert mail.message["List-Unsubscribe"] == f"<{host}/u/17>"
     assert mail.message["From"] == "Shop <shop@example.com>"
+
+
+async def test_a_line_that_begins_with_a_dot_ends_no_letter(email: EmailRig) -> None:
+    body = "one\n.\n..two\n.three"
+    assert isinstance(await email.make().send(message(await email.device(), email.clock, body=body)), Delivered)
+    (mail,) = await email.peer.mails()
+    plain = next(mail.message.iter_parts())
+    assert f"\n{body}\n" in plain.get_content().replace("\r\n", "\n")
 
 
 async def test_the_same_letter_again_has_the_same_name_and_one_connection_each(email: EmailRig) -> None:

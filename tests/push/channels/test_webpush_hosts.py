@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import threading
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
 
-from core.delivery.outcome import Delivered, Rejected, TokenDead
+from core.delivery.outcome import Delivered, Rejected, Retry, TokenDead
 from core.providers import WEBPUSH_HOSTS
 from core.settings import OperatorError
 from push.channels.webpush import VapidKey, WebPush, allowed
@@ -209,6 +211,29 @@ async def test_a_browser_whose_keys_are_of_no_use_is_forgotten(webpush: WebPushR
     outcome = await webpush.make().send(message(device, webpush.clock))
     assert isinstance(outcome, TokenDead), outcome
     assert await webpush.peer.messages() == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError(), OSError("no file left")])
+async def test_a_machine_out_of_breath_forgets_no_browser(
+    webpush: WebPushRig, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is encrypted in a thread, and there may be none left: nothing was sent, and the browser's keys are good."""
+    channel, device = webpush.make(), await webpush.device()
+
+    def out_of_breath(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        if isinstance(error, RuntimeError):
+            patch.setattr(threading.Thread, "start", out_of_breath)
+            patch.setattr(asyncio.get_running_loop(), "_default_executor", None)
+        else:
+            patch.setattr("pywebpush.http_ece.encrypt", out_of_breath)
+        outcome = await channel.send(message(device, webpush.clock))
+    assert isinstance(outcome, Retry), outcome
+    assert str(error) in outcome.reason
+    assert outcome.after is None
+    assert isinstance(await channel.send(message(device, webpush.clock)), Delivered)
 
 
 async def test_another_key_each_time_and_the_same_after_a_restart(webpush: WebPushRig, tmp_path: Path) -> None:

@@ -109,11 +109,14 @@ async def test_a_message_by_firebase(fcm: FcmRig) -> None:
             "notification": {"title": TITLE, "body": BODY},
             "data": {"url": CARD, "version": "7"},
             "android": {"collapse_key": "1000.7", "ttl": "43200s", "notification": {"tag": "1000.7"}},
+            "apns": {
+                "headers": {"apns-collapse-id": "1000.7", "apns-expiration": TOMORROW, "apns-priority": "10"},
+            },
         }
     }
 
 
-@pytest.mark.parametrize("words", [{}, CHINESE, {"body": "點" * 5_000}], ids=["english", "chinese", "long"])
+@pytest.mark.parametrize("words", [{}, CHINESE], ids=["english", "chinese"])
 async def test_a_browser_decrypts_what_was_meant_for_it(webpush: WebPushRig, words: dict[str, str]) -> None:
     device = in_locale(await webpush.device(), "zh-Hant" if words else "en")
     sent = message(device, webpush.clock, **words)
@@ -122,7 +125,7 @@ async def test_a_browser_decrypts_what_was_meant_for_it(webpush: WebPushRig, wor
     assert outcome == Delivered(arrived.endpoint.replace("/push/", "/message/")), arrived.reason
     assert json.loads(arrived.message or "") == {
         "title": sent.title,
-        "body": sent.body[:600],
+        "body": sent.body,
         "tag": "1000.7",
         "url": CARD,
         "lang": device.locale,
@@ -134,6 +137,38 @@ async def test_a_browser_decrypts_what_was_meant_for_it(webpush: WebPushRig, wor
         "exp": int((START + timedelta(hours=12)).timestamp()),
         "sub": "mailto:shop@example.com",
     }
+
+
+@pytest.mark.parametrize(
+    "one", ["a", "點", "😀", '"', "\n", "\x01"], ids=["ASCII", "BMP", "astral", "quote", "line", "control"]
+)
+async def test_words_for_a_browser_always_fit(webpush: WebPushRig, one: str) -> None:
+    """Encrypted they have the 4,096 bytes that a push service takes and not one more, whatever the words weigh as JSON;
+    what does not fit ends in an ellipsis, between two characters."""
+    channel, device = webpush.make(), await webpush.device()
+    weight = len(msgspec.json.encode(one)) - 2
+    sent = message(device, webpush.clock)
+
+    async def arrives(**words: str) -> tuple[dict[str, Any], int]:
+        assert isinstance(await channel.send(msgspec.structs.replace(sent, **words)), Delivered)
+        arrived = (await webpush.peer.messages())[-1]
+        return json.loads(arrived.message or ""), int(arrived.headers["content-length"])
+
+    _, empty = await arrives(title="", body="")
+    fits = (4_096 - empty) // weight
+    whole, size = await arrives(title="", body=one * fits)
+    assert whole["body"] == one * fits
+    assert 4_096 - weight < size <= 4_096
+    more, size = await arrives(title="", body=one * (fits + 1))
+    assert more["body"] == one * (len(more["body"]) - 1) + "…"
+    assert 4_096 - weight - 3 < size <= 4_096
+    both, size = await arrives(title=one * 9_000, body=one * 9_000)
+    assert size <= 4_096
+    for words in (both["title"], both["body"]):
+        assert words == one * (len(words) - 1) + "…"
+        assert len(words) * weight > 1_500
+    short, _ = await arrives(title=TITLE, body=one * 9_000)
+    assert short["title"] == TITLE
 
 
 @pytest.mark.parametrize("words", [{}, CHINESE], ids=["english", "chinese"])
