@@ -247,6 +247,7 @@ def _google(
         CallbackVerifier(providers.google_wallet_keys_url, providers.google_wallet_issuer, clock),
         epoch,
         clock,
+        time.monotonic,
     )
 
 

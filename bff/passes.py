@@ -27,7 +27,13 @@ from wallet_passes.images import Look, apple_images, google_hero, google_logo, l
 
 _FILE = "card.pkpass"
 _DAY = "public, max-age=86400"
-_REFUSED = refusals((404, "not_set_up", "Google Wallet is not set up"), (503, "google_away", "try again shortly"))
+_REFUSED = refusals(
+    (404, "not_set_up", "Google Wallet is not set up"),
+    (429, "too_many", "come back"),
+    (503, "google_away", "try again shortly"),
+)
+MAX_CALLBACK = 16 * 1024
+"""Google's are of about 1 KB, and strangers post here too."""
 
 _Request = Request[Any, Any, Any]
 
@@ -107,7 +113,7 @@ class GoogleController(Controller):
 
     include_in_schema = False
 
-    @post(GOOGLE_CALLBACK, status_code=200)
+    @post(GOOGLE_CALLBACK, status_code=200, request_max_body_size=MAX_CALLBACK)
     async def callback(self, request: _Request, services: Given) -> dict[str, bool]:
         """Signed by Google (ECv2SigningOnly); told twice, it counts once."""
         return {"new": await _google(services).called_back(await request.body())}

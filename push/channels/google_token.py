@@ -1,5 +1,8 @@
-"""An access token of a Google service account: fetched in a thread, by one caller at a time, kept until shortly before
-its end."""
+"""An access token of a Google service account: fetched by one caller at a time, kept until shortly before its end.
+
+google-auth signs and reads in a thread; its request is made on the event loop, where it can be given up: a thread that
+waits for a server that drips would keep all who want the token, and the end of the process, waiting.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from core.settings import OperatorError
 
 RENEW_BEFORE = timedelta(minutes=5)
 SECONDS = 10.0
+"""How long the token's server may be silent, and half of how long it may take in all."""
 _LATER = (408, 429, 500, 502, 503, 504)
 
 
@@ -57,7 +61,8 @@ class GoogleToken:
         """Raises `NoToken`."""
         if not self._good():
             if self._fetching is None or self._fetching.done():
-                self._fetching = asyncio.create_task(asyncio.to_thread(self._fetch))
+                request = _Request(asyncio.get_running_loop(), self._seconds)
+                self._fetching = asyncio.create_task(asyncio.to_thread(self._fetch, request))
             await asyncio.shield(self._fetching)
         return str(self._credentials.token)
 
@@ -71,10 +76,9 @@ class GoogleToken:
             return False
         return bool(self._clock() < credentials.expiry.replace(tzinfo=UTC) - RENEW_BEFORE)
 
-    def _fetch(self) -> None:
+    def _fetch(self, request: _Request) -> None:
         try:
-            with httpx.Client(timeout=self._seconds) as client:
-                self._credentials.refresh(_Request(client))
+            self._credentials.refresh(request)
         except exceptions.GoogleAuthError as error:
             raise NoToken(str(error.args[0] if error.args else error), again=bool(error.retryable)) from None
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
@@ -103,8 +107,8 @@ class _Request(transport.Request):
     """google-auth's transport, on the HTTP client that everything else here uses. It fails at once where the library
     would wait and ask again: whoever wants the token has a better pause."""
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop, self._seconds = loop, seconds
 
     def __call__(
         self,
@@ -115,13 +119,20 @@ class _Request(transport.Request):
         timeout: float | None = None,
         **_: Any,
     ) -> transport.Response:
+        # Made here, not on the loop: it reads all authorities.
+        client = httpx.AsyncClient(timeout=self._seconds)
+        asked = self._asked(client, method, url, content=body, headers=dict(headers or {}))
         try:
-            response = self._client.request(method, url, content=body, headers=dict(headers or {}))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            response = asyncio.run_coroutine_threadsafe(asked, self._loop).result()
+        except Exception as error:  # concurrent.futures' CancelledError is one: the process ends
             raise _later(f"{type(error).__name__}: {error}") from error
         if response.status_code in _LATER:
             raise _later(f"the token's server answered {response.status_code}")
         return _Response(response)
+
+    async def _asked(self, client: httpx.AsyncClient, method: str, url: str, **sent: Any) -> httpx.Response:
+        async with asyncio.timeout(2 * self._seconds), client:
+            return await client.request(method, url, **sent)
 
 
 def _later(reason: str) -> exceptions.TransportError:

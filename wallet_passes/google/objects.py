@@ -86,10 +86,10 @@ def loyalty_object(
         "textModulesData": modules,
     }
     website = every[own].get("website")
-    if website is not None:
-        made["linksModuleData"] = {
-            "uris": [{"id": "website", "uri": _url(website.value), "description": website.label}]
-        }
+    # Null, not left out: a PATCH keeps what it does not name.
+    made["linksModuleData"] = website and {
+        "uris": [{"id": "website", "uri": _url(website.value), "description": website.label}]
+    }
     return made
 
 

@@ -6,6 +6,7 @@ browser.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 
@@ -13,12 +14,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import read
+from core.allowance import Allowance
 from core.clock import Clock
-from core.database import connected, transaction
+from core.database import Driver, connected, transaction
 from core.delivery import store as deliveries
 from core.delivery.carrier import Planned
-from core.delivery.outcome import Delivered, Outcome
-from core.errors import NotFound, Unavailable
+from core.delivery.outcome import Delivered, Outcome, Retry, Unknown
+from core.errors import NotFound, TooMany, Unauthenticated, Unavailable
 from core.ledger.settle import validity
 from core.programme.book import ProgrammeBook
 from core.programme.document import Published
@@ -27,9 +29,12 @@ from surfaces import wallet
 from surfaces.views import LOCALES, Locale, WalletView
 from wallet_passes.google import objects, store
 from wallet_passes.google.callbacks import CallbackVerifier, Called
-from wallet_passes.google.client import GoogleClient, QuotaExceeded
+from wallet_passes.google.client import ClassGone, GoogleClient, QuotaExceeded
 
 CHANNEL = "googlepass"
+DEAF_SECONDS = 1.0
+"""After one forged callback too many none is read for so long, Google's neither: each costs some signatures to try, and
+anybody can post them."""
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -51,6 +56,8 @@ class Addresses(msgspec.Struct, frozen=True):
 
 
 class GoogleService:
+    """`monotonic` times the allowances."""
+
     def __init__(
         self,
         database: AsyncEngine,
@@ -61,48 +68,80 @@ class GoogleService:
         verifier: CallbackVerifier,
         epoch: Callable[[], int],
         clock: Clock,
+        monotonic: Callable[[], float],
     ) -> None:
         self._database, self._book, self.client, self._account = database, book, client, account
         self._addresses, self._verifier, self._epoch, self._clock = addresses, verifier, epoch, clock
+        self._monotonic, self._deaf_until = monotonic, 0.0
+        self._forged = Allowance(1, 60, monotonic)
+        self._links = Allowance(0.2, 10, monotonic)
         self._class_of = 0
+        self._making_class: asyncio.Task[Outcome | QuotaExceeded | ClassGone] | None = None
 
     async def save_link(self, member: int) -> str:
-        """Where a browser saves the member's pass. Raises `NotFound`, `Unavailable`."""
+        """Where a browser saves the member's pass. Raises `NotFound`, `TooMany`, `Unavailable`."""
+        if not self._links.take(member):
+            raise TooMany("too many links to this pass; come back in a minute")
         before, now = await self._snapshot(member), self._clock()
         async with connected(self._database) as connection:
             await store.made(connection, member, before.version, self._book.revision, now)
         # Read after the row is there: what happens from then on is planned for it.
         snapshot, published = await self._snapshot(member), self._book.current
         outcome = await self.send(snapshot, published, notify=False)
+        if isinstance(outcome, Unknown) or (await self._snapshot(member)).version > snapshot.version:
+            # It may land, or have landed, after a newer one that was delivered meanwhile, and take its place.
+            async with transaction(self._database) as connection:
+                await self._plan(connection, member)
         if not isinstance(outcome, Delivered):
             raise Unavailable("Google Wallet does not answer; try again shortly", code="google_away")
-        if (await self._snapshot(member)).version > snapshot.version:
-            await self._send_again(member, snapshot.version)
         return f"{self._addresses.save}/{self._jwt(member)}"
 
     async def send(self, snapshot: Snapshot, published: Published, *, notify: bool) -> Outcome | QuotaExceeded:
         """Bring the member's object up to `snapshot`; the class first, once for each programme. An `Outcome`, or
         `QuotaExceeded` where `notify` was one too many."""
         views = {locale: wallet.view(snapshot, published, self._clock(), locale) for locale in LOCALES}
-        if self._class_of < published.revision:
-            outcome = await self.client.upsert("loyaltyClass", self._class(published, views["en"]))
-            if not isinstance(outcome, Delivered):
-                return outcome
-            self._class_of = published.revision
         own: Locale = next((locale for locale in LOCALES if locale == snapshot.profile.locale), "en")
         hero = self._addresses.hero(views[own])
         body = objects.loyalty_object(self._account.issuer, snapshot.member, views, own, hero)
         if notify:
             body["notifyPreference"] = "notifyOnUpdate"
-        outcome = await self.client.upsert("loyaltyObject", body)
+        outcome = await self._with_class(published, views["en"])
+        if isinstance(outcome, Delivered):
+            outcome = await self.client.upsert("loyaltyObject", body)
+        if isinstance(outcome, ClassGone):
+            self._class_of = 0  # the next send makes it
+            return Retry(outcome.reason)
         if isinstance(outcome, Delivered):
             await self._sent(snapshot, published)
         return outcome
 
+    async def _with_class(self, published: Published, view: WalletView) -> Outcome | QuotaExceeded | ClassGone:
+        """`Delivered` once Google has the programme's class; who comes while it is made has the same outcome."""
+        while self._class_of < published.revision:
+            if self._making_class is None or self._making_class.done():
+                self._making_class = asyncio.create_task(self._make_class(published, view))
+            outcome = await asyncio.shield(self._making_class)
+            if not isinstance(outcome, Delivered):
+                return outcome
+        return Delivered()
+
+    async def _make_class(self, published: Published, view: WalletView) -> Outcome | QuotaExceeded | ClassGone:
+        outcome = await self.client.upsert("loyaltyClass", self._class(published, view))
+        if isinstance(outcome, Delivered):
+            self._class_of = published.revision
+        return outcome
+
     async def called_back(self, body: bytes) -> bool:
         """Take Google's word. False where it told that before, or of a pass that is not ours. Raises `Unauthenticated`,
-        `Unavailable`."""
-        called = await self._verifier.open(body)
+        `TooMany`, `Unavailable`."""
+        if self._monotonic() < self._deaf_until:
+            raise TooMany("too many callbacks were not Google's; come back shortly")
+        try:
+            called = await self._verifier.open(body)
+        except Unauthenticated:
+            if not self._forged.take():
+                self._deaf_until = self._monotonic() + DEAF_SECONDS
+            raise
         member = objects.member_of(self._account.issuer, called.object_id)
         if member is None:
             return False
@@ -114,14 +153,13 @@ class GoogleService:
             new = await store.called_back(connection, member, state, called.nonce, now)  # type: ignore[arg-type]
             if new and state == "saved":
                 # It may have been removed and saved again: what happened meanwhile was not sent.
-                planned = Planned(await deliveries.own_fact(connection), member, 0, "changed", CHANNEL, member)
-                await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, now)
+                await self._plan(connection, member)
         return new
 
-    async def _send_again(self, member: int, version: int) -> None:
-        async with transaction(self._database) as connection:
-            planned = Planned(await deliveries.own_fact(connection), member, version, "changed", CHANNEL, member)
-            await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, self._clock())
+    async def _plan(self, connection: Driver, member: int) -> None:
+        """Have the pass sent whatever was sent before: version 0 gives way to nothing that is done."""
+        planned = Planned(await deliveries.own_fact(connection), member, 0, "changed", CHANNEL, member)
+        await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, self._clock())
 
     async def _sent(self, snapshot: Snapshot, published: Published) -> None:
         now = self._clock()

@@ -36,6 +36,11 @@ async def spend(connection: Driver, member: int, now: datetime) -> bool:
     return bool(rows)
 
 
+async def take_back(connection: Driver, member: int, spent_at: datetime) -> None:
+    """What was spent on the pass at `spent_at` was not given. Of several of one moment, one is taken back."""
+    await connection.execute(_TAKE_BACK, member, spent_at)
+
+
 async def all_spent(connection: Driver, member: int, now: datetime) -> None:
     """Google says that there are none left, whoever spent them."""
     await connection.execute(_ALL_SPENT, member, now, NOTIFICATIONS)
@@ -59,9 +64,10 @@ async def outdated(connection: Driver, programme: int, now: datetime, limit: int
     return [member for member, state in taken if state != "removed"]
 
 
-async def behind(connection: Driver, after: int, limit: int) -> tuple[list[int], int]:
-    """Members whose object is behind the ledger, among the next `limit`; and the last looked at, 0 at the end."""
-    rows: Sequence[tuple[int, bool]] = await connection.fetch(_BEHIND, after, limit)
+async def behind(connection: Driver, channel: str, after: int, limit: int) -> tuple[list[int], int]:
+    """Members whose object is behind the ledger, among the next `limit`, and for whom nothing waits on `channel`; and the
+    last looked at, 0 at the end."""
+    rows: Sequence[tuple[int, bool]] = await connection.fetch(_BEHIND, channel, after, limit)
     last = rows[-1][0] if len(rows) == limit else 0
     return [member for member, late in rows if late], last
 
@@ -85,6 +91,10 @@ _SPEND = """UPDATE google_pass
         WHERE member_id = $1 AND (SELECT count(*) FROM unnest(notified) AS past (at) WHERE at > $2) < $3
     RETURNING member_id"""
 
+_TAKE_BACK = """UPDATE google_pass
+          SET notified = notified[: array_position(notified, $2) - 1] || notified[array_position(notified, $2) + 1 :]
+        WHERE member_id = $1 AND CAST($2 AS timestamptz) = ANY(notified)"""
+
 _ALL_SPENT = """UPDATE google_pass SET notified = array_fill(CAST($2 AS timestamptz), ARRAY[CAST($3 AS integer)])
         WHERE member_id = $1"""
 
@@ -102,5 +112,7 @@ _OUTDATED = """UPDATE google_pass SET programme = greatest(programme, $1), valid
     RETURNING member_id, state"""
 
 _BEHIND = """SELECT g.member_id, g.version < m.version AND g.state <> 'removed'
+              AND NOT EXISTS (SELECT FROM delivery d
+                               WHERE d.channel = $1 AND d.target = g.member_id AND d.state = 'pending')
          FROM google_pass g JOIN member m ON m.id = g.member_id
-        WHERE g.member_id > $1 ORDER BY g.member_id LIMIT $2"""
+        WHERE g.member_id > $2 ORDER BY g.member_id LIMIT $3"""

@@ -7,6 +7,7 @@ lapsed, and on a new tier; a purchase, at which the member stands by, changes th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from core.clock import Clock
 from core.database import Driver, connected, transaction
 from core.delivery import store as deliveries
 from core.delivery.carrier import Delivery, Fact, Planned
-from core.delivery.outcome import Outcome, Rejected, TokenDead
+from core.delivery.outcome import Outcome, Rejected, Retry, TokenDead
 from core.programme.book import ProgrammeBook
 from core.programme.document import Programme
 from core.snapshot import Snapshot
@@ -66,19 +67,25 @@ class GoogleCarrier:
         }
 
     async def send(self, message: Update) -> Outcome:
-        notify = message.notify and await self._spend(message.snapshot.member)
-        outcome = await self._service.send(message.snapshot, self._book.current, notify=notify)
-        if isinstance(outcome, QuotaExceeded) and notify:
+        member = message.snapshot.member
+        spent_at = await self._spend(member) if message.notify else None
+        outcome = await self._service.send(message.snapshot, self._book.current, notify=spent_at is not None)
+        if isinstance(outcome, Retry | Rejected) and spent_at is not None:
             async with connected(self._database) as connection:
-                await store.all_spent(connection, message.snapshot.member, self._clock())
+                await store.take_back(connection, member, spent_at)
+        if isinstance(outcome, QuotaExceeded) and spent_at is not None:
+            async with connected(self._database) as connection:
+                await store.all_spent(connection, member, self._clock())
             outcome = await self._service.send(message.snapshot, self._book.current, notify=False)
         if isinstance(outcome, QuotaExceeded):
             return Rejected("Google counts a silent update as a notification")
         return outcome
 
-    async def _spend(self, member: int) -> bool:
+    async def _spend(self, member: int) -> datetime | None:
+        """When a notification was spent; None where there is none left."""
+        now = self._clock()
         async with connected(self._database) as connection:
-            return await store.spend(connection, member, self._clock())
+            return now if await store.spend(connection, member, now) else None
 
     async def forget(self, delivery: Delivery, dead: TokenDead) -> None:
         """An object never dies of itself: Google tells of its removal."""
@@ -116,11 +123,11 @@ class GoogleRefresher:
                 return done
 
     async def catch_up(self) -> int:
-        """Plan what is behind the ledger; returns how many."""
+        """Plan what is behind the ledger and is not planned; returns how many."""
         done, last = 0, 0
         while True:
             async with transaction(self._database) as connection:
-                late, last = await store.behind(connection, last, AT_ONCE)
+                late, last = await store.behind(connection, CHANNEL, last, AT_ONCE)
                 await self._plan(connection, late)
             done += len(late)
             if not last:

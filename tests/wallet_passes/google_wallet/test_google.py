@@ -5,89 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
 
-from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet, Update
-from bff.demo.wallets.rig import Rig
+from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet
 from core.allowance import Allowance
 from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
-from core.embedded import Endpoints
-from core.providers import Providers
-from tests.bff.house import House, Shopper, bearer, fresh, opened, until
-from tests.conftest import SettableClock, copy_of
+from tests.bff.house import House, Shopper, bearer, fresh, until
+from tests.wallet_passes.google_wallet.shop import adjust, called_back, error, name, save, updated, updates
 from wallet_passes.google.client import GoogleClient, QuotaExceeded
 
 CLASS = f"{ISSUER}.chorus-loyalty"
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    with TemporaryDirectory(prefix="chorus-google-") as folder, Rig(Path(folder)) as rig:
-        yield rig
-
-
-@pytest.fixture
-def google(rig: Rig) -> GoogleWallet:
-    rig.google.trouble.clear()
-    return rig.google
-
-
-@pytest.fixture(scope="module")
-async def house(endpoints: Endpoints, template: str, rig: Rig) -> AsyncIterator[House]:
-    providers = Providers.from_env(rig.settings() | {"CHORUS_GOOGLE_WALLET_PER_SECOND": "1000"})
-    roles = frozenset({"serve", "work"})
-    async with (
-        copy_of(endpoints, template) as database,
-        opened(database, endpoints, SettableClock(), roles=roles, providers=providers) as house,
-    ):
-        yield house
-
-
-@pytest.fixture
-async def saver(house: House, google: GoogleWallet) -> Shopper:
-    """A member who has saved the pass."""
-    who = await house.enrol()
-    await house.buy(who, total=10_000)
-    await save(house, who)
-    assert await called_back(house, google, who, "save") == 200
-    await until(lambda: len(updates(google, who)) >= 2, "the save is followed by an update")
-    return who
-
-
-async def save(house: House, who: Shopper) -> str:
-    answer = await house.http.get("/web/v1/passes/google", headers=bearer(house.token("web", who.member)))
-    assert answer.status_code == 200, answer.text
-    link: str = answer.json()["url"]
-    return link
-
-
-async def called_back(house: House, google: GoogleWallet, who: Shopper, event: str, **how: Any) -> int:
-    body = google.callback(name(who), event, nonce=how.pop("nonce", fresh("nonce")), **how)
-    return (await house.http.post("/google/v1/callbacks", content=body)).status_code
-
-
-def name(who: Shopper) -> str:
-    return f"{ISSUER}.member-{who.member}"
-
-
-def updates(google: GoogleWallet, who: Shopper) -> list[Update]:
-    return [one for one in google.updates if one.id == name(who)]
-
-
-async def updated(google: GoogleWallet, who: Shopper, points: int) -> Update:
-    """The update that brought the object to `points`."""
-    await until(lambda: updates(google, who)[-1].points == points, f"Google has {points} points")
-    return next(one for one in updates(google, who) if one.points == points)
-
-
-async def adjust(house: House, who: Shopper, points: int) -> int:
-    return int((await house.adjust(who, points))["balance"])
 
 
 # -- saving -------------------------------------------------------------------------------------------------------
@@ -259,11 +189,6 @@ async def test_a_callback_told_twice_counts_once(house: House, google: GoogleWal
 
 
 # -- answers ------------------------------------------------------------------------------------------------------
-
-
-def error(status: int, name: str, message: str = "", **headers: str) -> Answer:
-    body = {"error": {"code": status, "status": name, "message": message}}
-    return Answer(status, json.dumps(body).encode(), headers=headers)
 
 
 @pytest.mark.parametrize(
