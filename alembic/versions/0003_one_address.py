@@ -1,5 +1,5 @@
-"""An e-mail address or a number once, whichever app registered it: several rows of one address told a member several times,
-and ending the letters to one left the others.
+"""An e-mail address or a number once, whichever app registered it: several rows of one address told a member several
+times, and ending the letters to one left the others.
 
 Kept is the row that was refreshed last.
 """

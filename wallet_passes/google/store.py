@@ -22,6 +22,7 @@ async def made(connection: Driver, member: int, version: int, programme: int, no
 async def sent(
     connection: Driver, member: int, version: int, programme: int, valid_until: datetime | None, now: datetime
 ) -> None:
+    """An older `programme` than is marked is that of a worker that has not heard: the object is outdated again."""
     await connection.execute(_SENT, member, version, programme, valid_until, now)
 
 
@@ -78,7 +79,7 @@ _MADE = """INSERT INTO google_pass (member_id, state, version, programme, create
            programme = greatest(google_pass.programme, excluded.programme), updated_at = excluded.updated_at,
            state = CASE WHEN google_pass.state = 'removed' THEN 'made' ELSE google_pass.state END"""
 
-_SENT = """UPDATE google_pass SET version = greatest(version, $2), programme = greatest(programme, $3),
+_SENT = """UPDATE google_pass SET version = greatest(version, $2), programme = $3,
               valid_until = $4, updated_at = $5
         WHERE member_id = $1"""
 

@@ -12,9 +12,11 @@ import pytest
 
 from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet
 from core.allowance import Allowance
+from core.database import connected
 from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
 from tests.bff.house import House, Shopper, bearer, fresh, until
 from tests.wallet_passes.google_wallet.shop import adjust, called_back, error, name, save, updated, updates
+from wallet_passes.google import store
 from wallet_passes.google.client import GoogleClient, QuotaExceeded
 
 CLASS = f"{ISSUER}.chorus-loyalty"
@@ -98,6 +100,16 @@ async def test_a_new_tier_is_told_and_changes_the_face(house: House, google: Goo
     assert "/passes/silver/hero.png" in google.kept["loyaltyObject"][name(saver)]["heroImage"]["sourceUri"]["uri"]
     again = await house.buy(saver)
     assert not (await updated(google, saver, again["balance"])).notified
+
+
+async def test_who_has_not_heard_of_a_programme_has_not_the_last_word(house: House, saver: Shopper) -> None:
+    """Another worker has, and had the objects sent again; this one sends one by the programme it knows."""
+    known, now = house.services.book.revision, house.clock()
+    async with connected(house.services.database) as connection:
+        assert saver.member in await store.outdated(connection, known + 1, now, 500)
+        assert saver.member not in await store.outdated(connection, known + 1, now, 500)
+        await store.sent(connection, saver.member, 9, known, None, now)
+        assert saver.member in await store.outdated(connection, known + 1, now, 500)
 
 
 async def test_an_object_that_is_removed_is_left_alone_until_it_is_saved_again(
