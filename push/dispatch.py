@@ -216,6 +216,12 @@ class Dispatcher:
         try:
             async with limit:
                 return await carrier.send(message)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled us: one that a library lost, of another request on the same connection.
+            return Unknown("CancelledError")
         except Exception as error:
             if limit.expired():
                 return Unknown(f"not done within {SEND_SECONDS:g} s")

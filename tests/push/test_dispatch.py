@@ -191,6 +191,25 @@ async def test_a_device_that_could_not_be_forgotten_is_asked_again(
     assert carrier.forgotten == [1]
 
 
+async def test_a_cancellation_that_nobody_asked_for_leaves_nothing_behind(
+    pool: AsyncEngine, clock: SettableClock, worker: Dispatchers
+) -> None:
+    """As a library's that shares one connection between requests: the delivery would be this worker's for ever."""
+
+    def says(delivery: Delivery) -> Outcome:
+        raise asyncio.CancelledError
+
+    carriers = [Scripted("alert"), Scripted("letter", hides_repeats=False)]
+    for carrier in carriers:
+        carrier.says = says
+    await add(pool, clock, planned("alert"), planned("letter"))
+    await work(worker(*carriers))
+    assert [(row.state, row.reason) for row in await rows(pool)] == [
+        ("pending", "CancelledError"),
+        ("unknown", "CancelledError"),
+    ]
+
+
 # -- what is prepared -----------------------------------------------------------------------------------------------
 
 
