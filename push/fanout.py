@@ -111,22 +111,21 @@ class Fanout:
         """Plan one message of the stream, then acknowledge it. A fact that cannot be read, or planned, holds up no other:
         it is told of, and what cannot be read is put aside, while the other comes again in a while. Facts of a lineage
         that was given up at a restore are put aside too: their numbers and versions are given out again."""
-        read = _readable(message.data)
+        read = self._read(message.data)
         if read is None:
             await message.term()
             return
         epoch, facts = read
-        if epoch is not None and epoch != self._epoch():
+        if epoch < self._epoch():
             _log.warning("facts_of_another_lineage", epoch=epoch, facts=len(facts))
-            # A later one: the database was restored while this process ran, which will hear of it.
-            await (message.term() if epoch < self._epoch() else message.nak(delay=LATER_SECONDS))
+            await message.term()
             return
         try:
-            new = await self.plan(facts)
+            new = await self.plan(epoch, facts)
         except Exception as error:
             if may_pass(error):
                 raise
-            new = await self._one_by_one(facts)
+            new = await self._one_by_one(epoch, facts)
             _log.error("not_planned", exc_info=error)
             await message.nak(delay=LATER_SECONDS)
         else:
@@ -134,22 +133,33 @@ class Fanout:
         if new:
             self._planned()
 
-    async def _one_by_one(self, facts: Sequence[Fact]) -> int:
+    async def _one_by_one(self, epoch: int, facts: Sequence[Fact]) -> int:
         new = 0
         for fact in facts:
             try:
-                new += await self.plan([fact])
+                new += await self.plan(epoch, [fact])
             except Exception as error:
                 if may_pass(error):
                     raise
                 _log.error("not_planned", fact=fact.id, kind=fact.kind, error=f"{type(error).__name__}: {error}")
         return new
 
-    async def plan(self, facts: Sequence[Fact]) -> int:
-        """Returns how many deliveries are new."""
+    async def plan(self, epoch: int, facts: Sequence[Fact]) -> int:
+        """Returns how many deliveries are new. `epoch` is the facts' lineage."""
         async with transaction(self._database) as connection:
-            wanted = [one for planner in self._planners for one in await planner.plan(connection, self._epoch(), facts)]
-            return await store.add(connection, self._epoch(), wanted, self._newest_only, self._clock())
+            wanted = [one for planner in self._planners for one in await planner.plan(connection, epoch, facts)]
+            return await store.add(connection, epoch, wanted, self._newest_only, self._clock())
+
+    def _read(self, data: bytes) -> tuple[int, list[Fact]] | None:
+        """A message's lineage and facts, without those that cannot be read; None where nothing can."""
+        try:
+            message = _MESSAGE.decode(data)
+        except (ValueError, RecursionError) as error:
+            _log.error("unreadable_message", error=str(error))
+            return None
+        if isinstance(message, _Message):
+            return message.epoch, _readable(message.facts)
+        return self._epoch(), _readable(message)
 
     async def _subscribe(self) -> JetStreamContext.PullSubscription:
         stream = await open_stream(self._bus)
@@ -159,18 +169,11 @@ class Fanout:
         return await stream.pull_subscribe(SUBJECT, durable=CONSUMER, stream=STREAM, config=config)
 
 
-def _readable(data: bytes) -> tuple[int | None, list[Fact]] | None:
-    """A message's epoch (None: it has none) and facts, without those that cannot be read; None where nothing can."""
-    try:
-        message = _MESSAGE.decode(data)
-    except (ValueError, RecursionError) as error:
-        _log.error("unreadable_message", error=str(error))
-        return None
-    epoch, parts = (message.epoch, message.facts) if isinstance(message, _Message) else (None, message)
+def _readable(parts: Sequence[msgspec.Raw]) -> list[Fact]:
     facts = []
     for part in parts:
         try:
             facts.append(_FACT.decode(part))
         except (ValueError, RecursionError) as error:
             _log.error("unreadable_fact", error=str(error))
-    return epoch, facts
+    return facts

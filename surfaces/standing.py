@@ -58,7 +58,7 @@ def _stand(snapshot: Snapshot, published: Published, now: datetime, locale: str)
         balance=_balance(figures, programme, w),
         tier=_tier(figures, programme, w),
         rewards=_rewards(figures.points, programme, w),
-        holds=tuple(_holds(account, programme, w)) if account.holds else (),
+        holds=tuple(_holds(account, programme, w)),
         expiring=tuple(_expiring(figures, programme, w)),
         hint="" if account.lots_made or account.debt else w("member.hint"),
     )
@@ -134,8 +134,7 @@ def unit(points: int, programme: Programme, locale: str) -> str:
 
 def member_of(profile: Profile, locale: str) -> Member:
     """The member as its own devices show it. One who gave no name is called by the end of the code."""
-    name = profile.display_name and masking.clean(profile.display_name)
-    name = name or words(locale)("member.unnamed", last=profile.code[-4:])
+    name = masking.clean(profile.display_name) or words(locale)("member.unnamed", last=profile.code[-4:])
     return Member(name=name, code=profile.code, code_text=masking.code_grouped(profile.code))
 
 

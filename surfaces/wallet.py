@@ -32,7 +32,7 @@ RECENT = 3
 def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> WalletView:
     standing, w = stand(snapshot, published, now, locale), words(locale)
     member, tier = member_of(snapshot.profile, locale), standing.tier
-    face = _face(tier.key, published.programme.key, w.locale)
+    face = _face(tier.key, tier.name, tier.next_name, published.programme.key, w.locale)
     return WalletView(
         brand=standing.brand,
         serial=str(snapshot.member),
@@ -84,12 +84,9 @@ class _Face(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=256)
-def _face(tier: str, key: ProgrammeKey, locale: str) -> _Face:
-    programme, w = key.programme, words(locale)
-    rank = [one.key for one in programme.tiers].index(tier)
-    upper = programme.tiers[rank + 1] if rank + 1 < len(programme.tiers) else None
+def _face(tier: str, name: str, next_name: str | None, key: ProgrammeKey, locale: str) -> _Face:
+    programme, brand, w = key.programme, key.programme.brand, words(locale)
     background, foreground, label = colours_of(tier, programme)
-    brand, name = programme.brand, text_in(programme.tiers[rank].name, locale)
     foot = (
         PassField(key="website", label=w("wallet.website"), value=brand.website),
         PassField(key="terms", label=w("wallet.terms"), value=text_in(brand.terms, locale) if brand.terms else ""),
@@ -103,7 +100,7 @@ def _face(tier: str, key: ProgrammeKey, locale: str) -> _Face:
         changed=w("wallet.changed"),
         primary=(PassField(key="tier", label=w("wallet.tier"), value=name),),
         member=w("wallet.member"),
-        goal=w("wallet.to_next", tier=text_in(upper.name, locale)) if upper else w("wallet.tier"),
+        goal=w("wallet.to_next", tier=next_name) if next_name else w("wallet.tier"),
         this_year=w("wallet.this_year"),
         ready=w("wallet.ready"),
         rewards=w("wallet.rewards"),

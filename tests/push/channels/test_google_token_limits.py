@@ -8,6 +8,7 @@ import time
 import pytest
 
 from push.channels.google_token import NoToken
+from tests.bff.house import until
 from tests.push.channels.rigs import FcmRig
 from tests.push.channels.rough import served
 
@@ -57,8 +58,7 @@ async def test_a_token_that_is_being_fetched_does_not_hold_up_the_end(fcm: FcmRi
 
         async def process() -> None:
             asked = asyncio.create_task(token())
-            await asyncio.sleep(0.3)
-            assert server.asked == 1
+            await until(lambda: server.asked == 1, "it is fetched")
             asked.cancel()
 
         started = time.monotonic()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,12 +16,14 @@ from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet
 from core.allowance import Allowance
 from core.database import connected
 from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
-from tests.bff.house import House, Shopper, bearer, fresh, until
+from tests.bff.house import House, Shopper, bearer, fresh, until, until_async
+from tests.databases import execute
 from tests.wallet_passes.google_wallet.shop import adjust, called_back, error, name, save, updated, updates
 from wallet_passes.google import store
 from wallet_passes.google.client import GoogleClient, QuotaExceeded
 
 CLASS = f"{ISSUER}.chorus-loyalty"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 # -- saving -------------------------------------------------------------------------------------------------------
@@ -100,6 +104,36 @@ async def test_a_new_tier_is_told_and_changes_the_face(house: House, google: Goo
     assert "/passes/silver/hero.png" in google.kept["loyaltyObject"][name(saver)]["heroImage"]["sourceUri"]["uri"]
     again = await house.buy(saver)
     assert not (await updated(google, saver, again["balance"])).notified
+
+
+async def test_what_an_operator_does_after_a_restore_has_every_pass_sent_again(
+    house: House, google: GoogleWallet, saver: Shopper
+) -> None:
+    """The very statements of docs/operate.md, but for the epoch, which a process reads at its start. Without a sound."""
+    told = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    statements = re.findall(r"^ +(UPDATE (?:wallet|google)_pass [^;]+);", told, re.MULTILINE)
+    assert len(statements) == 2
+    apple = await house.http.get("/app/v1/passes/apple", headers=bearer(house.token("app", saver.member)))
+    assert apple.status_code == 200
+    await updated(google, saver, await adjust(house, saver, 100))
+    before, tag = len(updates(google, saver)), await tag_of(house, saver)
+    await execute(house.database.owner_url, *statements)
+
+    async def again() -> bool:
+        async with connected(house.services.database) as connection:
+            left = await connection.fetchval(
+                """SELECT (SELECT count(*) FROM google_pass WHERE programme = 0)
+                        + (SELECT count(*) FROM delivery WHERE state = 'pending' AND channel = 'googlepass')"""
+            )
+        return left == 0 and len(updates(google, saver)) > before and await tag_of(house, saver) > tag
+
+    await until_async(again, "all are sent, and the other marked")
+    assert not updates(google, saver)[-1].notified
+
+
+async def tag_of(house: House, who: Shopper) -> int:
+    async with connected(house.services.database) as connection:
+        return int(await connection.fetchval("SELECT tag FROM wallet_pass WHERE member_id = $1", who.member))
 
 
 async def test_who_has_not_heard_of_a_programme_has_not_the_last_word(house: House, saver: Shopper) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from core.allowance import Allowance
 from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
+from tests.bff.house import until
 from tests.push.channels.rough import Http1, Talk, served
 from wallet_passes.google.client import GoogleClient
 
@@ -97,7 +98,7 @@ async def test_who_hangs_up_while_it_waits_takes_no_turn() -> None:
     allowance = Allowance(10, 1, time.monotonic)
     async with before(Patient(), allowance) as client, asyncio.timeout(10):
         asked = [asyncio.create_task(client.upsert("loyaltyObject", OBJECT)) for _ in range(200)]
-        await asyncio.sleep(0.3)
+        await until(lambda: any(one.done() for one in asked), "the first had its turn")
         for one in asked:
             one.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
