@@ -12,8 +12,11 @@ from bff.demo.wallets.google import GoogleWallet
 from bff.demo.wallets.rig import Rig
 from core.embedded import Endpoints
 from core.providers import Providers
-from tests.bff.house import House, Shopper, opened, until
+from push.relay import open_stream
+from tests.bff.cards import count
+from tests.bff.house import House, Shopper, opened, until, until_async
 from tests.conftest import SettableClock, copy_of
+from tests.push.streams import Stream
 from tests.wallet_passes.google_wallet.shop import called_back, save, updates
 
 
@@ -42,10 +45,19 @@ async def house(endpoints: Endpoints, template: str, rig: Rig) -> AsyncIterator[
 
 @pytest.fixture
 async def saver(house: House, google: GoogleWallet) -> Shopper:
-    """A member who has saved the pass."""
+    """A member who has saved the pass, and of whom nothing more is on its way: no update takes another's trouble."""
     who = await house.enrol()
     await house.buy(who, total=10_000)
     await save(house, who)
     assert await called_back(house, google, who, "save") == 200
     await until(lambda: len(updates(google, who)) >= 2, "the save is followed by an update")
+    stream = Stream(await open_stream(house.services.bus))
+
+    async def quiet() -> bool:
+        if await count(house, "outbox") or await stream.left():
+            return False
+        waiting = "delivery WHERE channel = 'googlepass' AND state = 'pending' AND target = $1"
+        return await count(house, waiting, who.member) == 0
+
+    await until_async(quiet, "nothing is on its way")
     return who

@@ -275,14 +275,16 @@ async def test_a_refused_token_is_fetched_anew(house: House, google: GoogleWalle
 
 
 async def test_what_somebody_made_meanwhile_is_patched(house: House, google: GoogleWallet, saver: Shopper) -> None:
-    service = house.services.outside.google
+    """An object of nobody's, which no update of a member's touches."""
+    service, own = house.services.outside.google, f"{ISSUER}.nobodys"
     assert service is not None
-    google.trouble += [(name(saver), error(404, "NOT_FOUND")), (name(saver), error(409, "ALREADY_EXISTS"))]
-    before = len(google.requests)
-    body = {"id": name(saver), "accountName": "A"}
+    body = {**google.kept["loyaltyObject"][name(saver)], "id": own}
     assert isinstance(await service.client.upsert("loyaltyObject", body), Delivered)
-    tried = [method for method, path in google.requests[before:] if path.endswith((name(saver), "/loyaltyObject"))]
-    assert tried[:3] == ["PATCH", "POST", "PATCH"]
+    google.trouble += [(own, error(404, "NOT_FOUND")), (own, error(409, "ALREADY_EXISTS"))]
+    before = len(google.requests)
+    assert isinstance(await service.client.upsert("loyaltyObject", body), Delivered)
+    tried = [method for method, path in google.requests[before:] if path.endswith((own, "/loyaltyObject"))]
+    assert tried == ["PATCH", "POST", "PATCH"]
 
 
 async def test_nobody_there_is_no_error_of_ours() -> None:
