@@ -7,15 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.members.identifiers import Kind
-
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     pass
 
 
 class IdentifierBody(_Body, frozen=True):
-    kind: Kind
+    kind: Literal["code", "email", "phone", "card"]
     value: str
 
 

@@ -35,8 +35,8 @@ from bff.errors import refusals
 from bff.services import Given, idempotency_key, locale_of
 from bff.showing import show
 from core import read
-from core.earning.purchase import MAX_LINES, RecordPurchase
 from core.earning.returns import ReturnLine, ReturnPurchase
+from core.earning.slip import MAX_LINES, RecordPurchase
 from core.errors import FieldError, InvalidInput, NotFound
 from core.members.decide import MAX_IDENTIFIERS, Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code, normalise

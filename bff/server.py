@@ -96,7 +96,7 @@ async def running(
     def on_commit(committed: list[Committed], seconds: float) -> None:
         committed_at = datetime.now(UTC) if clock is system_clock else clock()
         for one in committed:
-            hub.hear(one.change, one.account, committed_at)
+            hub.hear(one.change, one.holdings, committed_at)
         if committed:
             hub.flush()
             bus.tell(committed, committed_at)
@@ -152,7 +152,7 @@ async def running(
 
 def _hear(hub: Hub, heard: Heard) -> None:
     if hub.wants(heard.member):
-        hub.hear(heard.change(), heard.account(), heard.committed_at)
+        hub.hear(heard.change(), heard.holdings(), heard.committed_at)
 
 
 async def _rebind(hub: Hub, session: KioskSession) -> None:

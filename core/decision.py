@@ -7,17 +7,23 @@ same inputs give the same decision for ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 
-from core.ledger.account import Account, Posting
-from core.ledger.settle import settle
+from core import limits
+from core.holdings import Holdings
+from core.ledger import movements
+from core.ledger.account import Hold, Lot, Pending, Posting
+from core.ledger.expiry import lapse_of
+from core.ledger.settle import Due, settle
+from core.limits import Tally, Use
 from core.members.identifiers import Identifier
+from core.points import POINTS
 from core.programme.document import Programme, Published
-from core.snapshot import Change, Kind, Profile, Purchase
+from core.snapshot import Award, Change, Kind, Moved, Profile, Purchase
 from core.tiers.ladder import standing
 
 HoldState = Literal["open", "captured", "voided", "timed_out"]
@@ -28,16 +34,19 @@ class State(msgspec.Struct, frozen=True):
 
     member: int
     version: int
-    account: Account
+    holdings: Holdings
     purchases: Mapping[int, Purchase] = {}
     """Those that the commands of this batch name, by version."""
     recorded_at: datetime | None = None
     """When its version was recorded: what comes next is never recorded before, whatever this host's clock says."""
+    lapsed: Mapping[str, int] = {}
+    """By currency, points that expired in all and were not given back; read for commands that give them back."""
 
 
 class Context(msgspec.Struct, frozen=True):
     """`published` is the revision in force when the event occurred; `owners` says who has the identifiers the command
-    wants; `source` is the authenticated principal."""
+    wants; `source` is the authenticated principal; `tallies` are the shared counts that `commands.shared` named, locked,
+    and `closed` those of them that take nothing more."""
 
     now: datetime
     published: Published
@@ -46,19 +55,28 @@ class Context(msgspec.Struct, frozen=True):
     place: str = ""
     till: str = ""
     staff: bool = False
+    tallies: Mapping[str, int] = {}
+    closed: frozenset[str] = frozenset()
 
     @property
     def programme(self) -> Programme:
         return self.published.programme
 
+    def day_of(self, instant: datetime) -> date:
+        """The programme's day of an instant."""
+        return instant.astimezone(self.programme.tzinfo).date()
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One journal entry. Its postings sum to zero. `reverses` is the version of the entry it takes back, or 0."""
+    """One journal entry. Its postings are in one currency and sum to zero. `reverses` is the version of the entry it
+    takes back, or 0; `awards` say why points were given."""
 
     kind: str
     occurred_at: datetime
     postings: tuple[Posting, ...]
     reverses: int = 0
+    currency: str = POINTS
+    awards: tuple[Award, ...] = ()
 
 
 class HoldEnd(msgspec.Struct, frozen=True):
@@ -66,64 +84,123 @@ class HoldEnd(msgspec.Struct, frozen=True):
     state: HoldState
 
 
+class Ticket(msgspec.Struct, frozen=True):
+    """A ticket of a draw. `entropy` is what the member brought to the draw's outcome."""
+
+    draw: str
+    no: int
+    entropy: bytes
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What a command does. `change` is None when it does nothing (an identifier that was linked already)."""
 
     change: Change | None
-    account: Account
+    holdings: Holdings
     entries: tuple[Entry, ...] = ()
     purchase: Purchase | None = None
     """New, or the one a return was taken against, as it is now."""
     hold_ends: tuple[HoldEnd, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     profile: Profile | None = None
+    tallies: tuple[Tally, ...] = ()
+    ticket: Ticket | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """A command's start: the account as of now, with what the clock did already journaled."""
+    """A command's start: the holdings as of now, with what the clock did already journaled."""
 
-    account: Account
+    holdings: Holdings
     entries: tuple[Entry, ...]
     hold_ends: tuple[HoldEnd, ...]
-    before: int
-    """The spendable balance before the clock did anything."""
-    expired: int
-    released: int
+    tallies: tuple[Tally, ...]
+    """The stock that timed-out holds gave back."""
+    before: Holdings
+    """Before the clock did anything."""
+    done: Mapping[str, Iterable[Due]]
+    """What the clock did, by currency."""
 
 
 def opening(state: State, context: Context) -> Opening:
     """Settle what is due, as every command that moves points begins."""
-    settled = settle(state.account, context.now, context.programme, origin=state.version + 1)
-    entries = tuple(
-        Entry(
-            kind="expire" if due.lot else "time_out",
-            occurred_at=due.at,
-            postings=due.postings,
-            reverses=due.hold.no if due.hold else 0,
-        )
-        for due in settled.due
-    )
+    settled = {
+        currency: settle(account, context.now, context.programme, currency=currency, origin=state.version + 1)
+        for currency, account in state.holdings.accounts()
+    }
+    ended = [due.subject for one in settled.values() for due in one.due if isinstance(due.subject, Hold)]
+    holdings = state.holdings
+    if any(one.due for one in settled.values()):
+        holdings = holdings.with_accounts({currency: one.account for currency, one in settled.items()})
+        holdings, tallies = put_back(holdings, ended)
+    else:
+        tallies = ()
     return Opening(
-        account=settled.account,
-        entries=entries,
-        hold_ends=tuple(HoldEnd(due.hold.no, "timed_out") for due in settled.due if due.hold),
-        before=state.account.available,
-        expired=sum(due.lot.remaining for due in settled.due if due.lot),
-        released=sum(due.hold.points for due in settled.due if due.hold),
+        holdings=holdings,
+        entries=tuple(_entry(due, currency) for currency, one in settled.items() for due in one.due),
+        hold_ends=tuple(HoldEnd(held.no, "timed_out") for held in ended),
+        tallies=tallies,
+        before=state.holdings,
+        done={currency: one.due for currency, one in settled.items()},
     )
+
+
+def _entry(due: Due, currency: str) -> Entry:
+    kind = {Hold: "time_out", Pending: "vest", Lot: "expire"}[type(due.subject)]
+    reverses = due.subject.no if isinstance(due.subject, Hold) else 0
+    return Entry(kind=kind, occurred_at=due.at, postings=due.postings, reverses=reverses, currency=currency)
+
+
+def put_back(holdings: Holdings, ended: Iterable[Hold]) -> tuple[Holdings, tuple[Tally, ...]]:
+    """The progress and the stock after holds that came to nothing: neither counts as had."""
+    counters, tallies = dict(holdings.progress.counters), []
+    for held in ended:
+        key = limits.reward(held.reward)
+        if counters.get(key):
+            counters[key] -= 1
+        if held.stocked:
+            tallies.append(Tally(key, -1))
+    progress = msgspec.structs.replace(holdings.progress, counters={key: n for key, n in counters.items() if n})
+    return msgspec.structs.replace(holdings, progress=progress), tuple(tallies)
+
+
+def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[Holdings, tuple[Tally, ...]]:
+    """The holdings with `uses` counted, and the tallies they move."""
+    days = context.programme.limits.replay_window_days
+    oldest = limits.oldest_counted(context.day_of(context.now), days)
+    progress, tallies = limits.count(uses, holdings.progress, oldest=oldest)
+    if progress is holdings.progress:
+        return holdings, tallies
+    return msgspec.structs.replace(holdings, progress=progress), tallies
+
+
+def active(holdings: Holdings, currency: str, at: datetime, context: Context) -> Holdings:
+    """The member earned or spent `currency` at an instant: where points expire by activity, they are good for longer."""
+    account = holdings.of(currency)
+    after = movements.active(account, lapse_of(at, context.programme, currency))
+    return holdings if after is account else holdings.with_account(currency, after)
 
 
 def change_of(
-    state: State, context: Context, kind: Kind, account: Account, opened: Opening, **details: object
+    state: State, context: Context, kind: Kind, holdings: Holdings, opened: Opening, **details: object
 ) -> Change:
-    """The record of this command's version, with the balance and tier after it."""
+    """The record of this command's version, with the balances and the tier after it."""
+    account = holdings.account
     stands = standing(account.qualifying, context.programme, context.now)
+    mine = _moved(POINTS, holdings, opened)
+    others = tuple(
+        moved
+        for currency in holdings.others
+        if (moved := _moved(currency, holdings, opened)).points or moved.pending != opened.before.of(currency).waiting
+    )
     fields: dict[str, object] = {
         "occurred_at": context.now,
         "place": context.place,
         "till": context.till,
-        "expired": opened.expired,
-        "released": opened.released,
+        "expired": mine.expired,
+        "released": mine.released,
+        "vested": mine.vested,
+        "pending": mine.pending,
+        "others": others,
         **details,
     }
     return Change(
@@ -132,9 +209,25 @@ def change_of(
         kind=kind,
         programme=context.published.revision,
         recorded_at=context.now,
-        available=account.available,
-        points=account.available - opened.before,
+        available=mine.available,
+        points=mine.points,
         tier=stands.tier.key,
         qualifying=stands.qualifying,
         **fields,  # type: ignore[arg-type]
+    )
+
+
+def _moved(currency: str, holdings: Holdings, opened: Opening) -> Moved:
+    account, sums = holdings.of(currency), {Hold: 0, Pending: 0, Lot: 0}
+    for due in opened.done.get(currency, ()):
+        subject = due.subject
+        sums[type(subject)] += subject.points if isinstance(subject, Hold) else subject.remaining
+    return Moved(
+        currency,
+        points=account.available - opened.before.of(currency).available,
+        available=account.available,
+        pending=account.waiting,
+        expired=sums[Lot],
+        released=sums[Hold],
+        vested=sums[Pending],
     )

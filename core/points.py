@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from core.programme.rounding import Rounding
 
+POINTS = "points"
+"""The code of the currency that tiers stand on and that a programme always has; its name in words is the document's."""
+
 MAX_POINTS = 10**15
 """No balance, lot or posting goes beyond: it keeps every sum inside 64 bits and every number exact in JavaScript."""
 

@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import connected, transaction
 from core.engine import load
-from core.engine.engine import CURRENCY
 from core.members.identifiers import Identifier
 from core.snapshot import RECENT, Change, Profile, Purchase, Snapshot
 
@@ -23,7 +22,7 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
     """Snapshots by member id, a few statements for all of them; a member that does not exist is left out."""
     async with transaction(engine, one_instant=True) as connection:
         rows = await connection.fetch(_MEMBERS, list(members))
-        accounts = await load.accounts(connection, [row[0] for row in rows], CURRENCY)
+        holdings = await load.holdings(connection, [row[0] for row in rows])
         recent: dict[int, list[Change]] = {}
         for member, change in await connection.fetch(_RECENT, [row[0] for row in rows], RECENT):
             recent.setdefault(member, []).append(_CHANGE.decode(change))
@@ -33,7 +32,7 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
             version,
             recorded_at,
             Profile(code, display_name, locale),
-            accounts[member],
+            holdings[member],
             tuple(recent.get(member, ())),
         )
         for member, version, recorded_at, code, display_name, locale in rows
@@ -91,7 +90,7 @@ async def changes(engine: AsyncEngine, wanted: Collection[tuple[int, int]]) -> d
 
 
 async def due(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
-    """Members with a lot or a hold whose time has passed, at most `limit`."""
+    """Members for whom the clock did something that is not on record, at most `limit` of each kind."""
     async with connected(engine) as connection:
         rows = await connection.fetch(_DUE, now, limit)
         return [member for (member,) in rows]
@@ -123,4 +122,8 @@ _CHANGES = """SELECT CAST(v.change AS text)
 
 _DUE = """(SELECT member_id FROM lot WHERE remaining > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
        UNION
-       (SELECT member_id FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)"""
+       (SELECT member_id FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
+       UNION
+       (SELECT member_id FROM pending WHERE remaining > 0 AND vests_at <= $1 ORDER BY vests_at LIMIT $2)
+       UNION
+       (SELECT member_id FROM account WHERE lapses_at <= $1 AND available + debt > 0 ORDER BY lapses_at LIMIT $2)"""

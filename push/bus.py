@@ -20,11 +20,12 @@ from nats.aio.msg import Msg
 
 from core.devices import KioskSession
 from core.engine.submission import Committed
-from core.ledger.account import Account
+from core.holdings import Holdings
 from core.metrics import BUS_UP
 from core.snapshot import Change
 
-CHANGES = "chorus.changes"
+CHANGES = "chorus.changes.2"
+"""With the shape of what it carries: while a release is rolled out, two shapes do not meet on one subject."""
 DEVICES = "chorus.devices"
 PROGRAMME = "chorus.programme"
 
@@ -38,7 +39,7 @@ class _Told(msgspec.Struct, frozen=True, array_like=True):
     member: int
     version: int
     change: msgspec.Raw
-    account: msgspec.Raw
+    holdings: msgspec.Raw
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -53,20 +54,20 @@ class Heard(msgspec.Struct, frozen=True):
     version: int
     committed_at: datetime
     raw_change: msgspec.Raw
-    raw_account: msgspec.Raw
+    raw_holdings: msgspec.Raw
 
     def change(self) -> Change:
         return _CHANGE.decode(self.raw_change)
 
-    def account(self) -> Account | None:
-        account: Account | None = _ACCOUNT.decode(self.raw_account)
-        return account
+    def holdings(self) -> Holdings | None:
+        holdings: Holdings | None = _HOLDINGS.decode(self.raw_holdings)
+        return holdings
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _MESSAGE = msgspec.msgpack.Decoder(_Message)
 _CHANGE = msgspec.msgpack.Decoder(Change)
-_ACCOUNT = msgspec.msgpack.Decoder(Account | None)
+_HOLDINGS = msgspec.msgpack.Decoder(Holdings | None)
 _DEVICE = msgspec.msgpack.Decoder(KioskSession)
 
 
@@ -101,7 +102,7 @@ class Bus:
                 _log.warning("unreadable_message", subject=message.subject, error=str(error))
                 return
             for told in decoded.told:
-                on_change(Heard(told.member, told.version, decoded.committed_at, told.change, told.account))
+                on_change(Heard(told.member, told.version, decoded.committed_at, told.change, told.holdings))
 
         async def devices(message: Msg) -> None:
             on_device(_DEVICE.decode(message.data))
@@ -134,9 +135,9 @@ class Bus:
         """Tell the other processes of a commit. Returns at once."""
         told, size = [], 0
         for one in committed:
-            change, account = _ENCODER.encode(one.change), _ENCODER.encode(one.account)
-            size += len(change) + len(account)
-            told.append(_Told(one.change.member, one.change.version, msgspec.Raw(change), msgspec.Raw(account)))
+            change, holdings = _ENCODER.encode(one.change), _ENCODER.encode(one.holdings)
+            size += len(change) + len(holdings)
+            told.append(_Told(one.change.member, one.change.version, msgspec.Raw(change), msgspec.Raw(holdings)))
             if size > MESSAGE_BYTES:
                 self._publish(CHANGES, _ENCODER.encode(_Message(committed_at, told)))
                 told, size = [], 0

@@ -13,9 +13,9 @@ from datetime import datetime
 
 import msgspec
 
-from core.ledger.settle import Validity
 from core.programme.document import Published
 from core.snapshot import Change, Snapshot
+from core.validity import Validity
 from push import render
 from push.render import KioskSubject, ReceiptSubject
 from push.session import Session

@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.clock import Clock
 from core.devices import KioskSession
 from core.engine.submission import Committed
-from core.ledger.account import Account
+from core.holdings import Holdings
 from core.metrics import COMMIT_TO_SCREEN, CONNECTIONS
 from core.programme.book import ProgrammeBook
 from core.snapshot import Change, Snapshot, advance
@@ -115,7 +115,7 @@ class Hub:
     def wants(self, member: int) -> bool:
         return member in self._topics
 
-    def hear(self, change: Change, account: Account | None, committed_at: datetime) -> None:
+    def hear(self, change: Change, holdings: Holdings | None, committed_at: datetime) -> None:
         """A version was committed, here or elsewhere. In any order, any number of times."""
         topic = self._topics.get(change.member)
         if topic is None or change.version <= topic.heard:
@@ -128,7 +128,7 @@ class Hub:
         if ahead is not None and ahead.change is change and ahead.follows(topic.snapshot):
             after: Snapshot | None = ahead.snapshot
         else:
-            after = advance(topic.snapshot, change, account) if account is not None else None
+            after = advance(topic.snapshot, change, holdings) if holdings is not None else None
         if after is None:
             self._later(topic)
             return
@@ -142,10 +142,10 @@ class Hub:
         after: dict[int, tuple[Change, Snapshot]] = {}
         for one in written:
             topic = self._topics.get(one.change.member)
-            if topic is None or topic.snapshot is None or one.account is None:
+            if topic is None or topic.snapshot is None or one.holdings is None:
                 continue
             _, before = after.get(topic.member, (None, topic.snapshot))
-            snapshot = advance(before, one.change, one.account)
+            snapshot = advance(before, one.change, one.holdings)
             if snapshot is not None:
                 after[topic.member] = (one.change, snapshot)
             else:

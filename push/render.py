@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from core.devices import KioskSession
-from core.ledger.settle import Validity, validity
 from core.programme.document import Published
 from core.snapshot import Purchase, Snapshot
+from core.validity import Validity, validity
 from surfaces import app, kiosk, pos, receipt, wallet, web
 from surfaces.etag import Stamp
 from surfaces.views import Locale, Surface, View
@@ -81,7 +81,7 @@ def encode(rendered: View) -> bytes:
 
 def validity_of(snapshot: Snapshot, published: Published, now: datetime) -> Validity:
     """Between which instants the clock alone changes nothing of this member; the same for every surface."""
-    return validity(snapshot.account, snapshot.recorded_at, now, published.programme)
+    return validity(snapshot, now, published.programme)
 
 
 def stamp_of(

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from core.ledger.settle import Validity
 from core.snapshot import Snapshot
+from core.validity import Validity
 from push.drawing import Ahead
 from push.render import ReceiptSubject, Subject
 from push.socket import Socket

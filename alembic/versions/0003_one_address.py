@@ -14,13 +14,17 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
-    op.execute(
-        """DELETE FROM member_device AS old USING member_device AS kept
+STATEMENTS = (
+    """DELETE FROM member_device AS old USING member_device AS kept
             WHERE old.channel IN ('email', 'sms') AND kept.channel = old.channel AND kept.token = old.token
-              AND (kept.refreshed_at, kept.id) > (old.refreshed_at, old.id)"""
-    )
-    op.execute("UPDATE member_device SET app = channel WHERE channel IN ('email', 'sms')")
+              AND (kept.refreshed_at, kept.id) > (old.refreshed_at, old.id)""",
+    "UPDATE member_device SET app = channel WHERE channel IN ('email', 'sms')",
+)
+
+
+def upgrade() -> None:
+    for statement in STATEMENTS:
+        op.execute(statement)
 
 
 def downgrade() -> None:

@@ -1,33 +1,93 @@
-"""What an amount of money earns: base by the programme's rate and channel, bonus by tier; each rounded once."""
+"""What a basket earns: base by the rates that apply to its lines, a share more by tier, campaigns; each rounded once.
+
+Every award has its rule, so that the sum explains itself. Returns take back by award: what the returned lines' share of
+it had given.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
-from core.points import round_points
+from core.earning import campaigns
+from core.earning.basket import Basket
+from core.holdings import Progress
+from core.limits import Use
+from core.points import POINTS, round_points
 from core.programme.document import Programme, Tier
+from core.snapshot import Award, Line
 
 
 class Earned(msgspec.Struct, frozen=True):
-    base: int
-    """These qualify for a tier."""
-    bonus: int
-    tier: str
-    """The tier that gave the bonus; empty where there is none."""
+    """`uses` are the campaigns given, to be counted."""
+
+    awards: tuple[Award, ...]
+    uses: tuple[Use, ...] = ()
+
+    def points(self, *rules: str) -> int:
+        """Points by some rules, or by all."""
+        return sum([a.points for a in self.awards if a.currency == POINTS and (not rules or a.rule in rules)])
+
+    @property
+    def base(self) -> int:
+        return self.points("base", "rule")
+
+    @property
+    def bonus(self) -> int:
+        return self.points("tier")
+
+    @property
+    def qualifying(self) -> int:
+        return sum([award.points for award in self.awards if award.qualifies])
 
 
-def earn(total: int, channel: str, tier: Tier, programme: Programme) -> Earned:
-    """`total` in minor units of the programme's money; the channel is one the programme names."""
-    rate = programme.rates[channel]
-    base = round_points(total * rate.numerator, rate.denominator, programme.earn.rounding)
-    extra = tier.bonus
-    bonus = round_points(base * extra.numerator, extra.denominator, programme.earn.rounding)
-    return Earned(base, bonus, tier.key if bonus else "")
+def earn(basket: Basket, tier: Tier, progress: Progress, tallies: Mapping[str, int], programme: Programme) -> Earned:
+    """The channel of the basket is one that the programme names."""
+    awards = _base(basket, programme)
+    base = sum([award.points for award in awards])
+    extra, rounding = tier.bonus, programme.earn.rounding
+    if bonus := round_points(base * extra.numerator, extra.denominator, rounding):
+        awards.append(Award("tier", tier.key, bonus))
+    for currency in programme.currencies:
+        if points := campaigns.base_of(basket, (), currency.code, programme):
+            awards.append(Award("base", "", points, currency.code))
+    if not programme.campaigns:
+        return Earned(tuple(awards))
+    found = list(campaigns.met(basket, base, tier.key, progress, tallies, programme))
+    given = campaigns.stacked(found, programme)
+    return Earned((*awards, *(one.award for one in given)), tuple(one.use for one in given))
 
 
-def kept(points: int, total: int, returned: int) -> int:
-    """Of `points` earned on `total`, how many stay once `returned` of the money was given back.
+def _base(basket: Basket, programme: Programme) -> list[Award]:
+    rates = programme.rates
+    if not rates.ruled:
+        points = campaigns.base_of(basket, (), POINTS, programme)
+        return [Award("base", "", points, qualifies=True)] if points else []
+    by_rule: dict[str, list[int]] = {}
+    for i, line in enumerate(basket.lines):
+        rule, _ = rates.of_line(line.sku, line.category, basket.channel)
+        by_rule.setdefault(rule, []).append(i)
+    awards = []
+    for rule, lines in by_rule.items():
+        points = campaigns.base_of(basket, tuple(lines), POINTS, programme)
+        if points:
+            whole = len(by_rule) == 1
+            awards.append(
+                Award("rule" if rule else "base", rule, points, qualifies=True, lines=() if whole else tuple(lines))
+            )
+    return awards
 
-    Taking back is always the difference of two such numbers, so parts add up to the whole and never beyond it.
+
+def kept(award: Award, lines: tuple[Line, ...], returned: tuple[tuple[int, int], ...]) -> int:
+    """Of an award's points, how many stay once `returned` ((pieces, money) a line) was given back.
+
+    Taking back is always the difference of two such numbers, so parts add up to the whole and never beyond it. Lines
+    that cost nothing weigh nothing; where none of the award's lines cost anything, it stays until all are back.
     """
-    return points * (total - returned) // total if total else points
+    chosen = award.lines or range(len(lines))
+    total = sum([lines[i].amount for i in chosen])
+    back = sum([returned[i][1] for i in chosen])
+    if all(returned[i] == (lines[i].quantity, lines[i].amount) for i in chosen):
+        return 0
+    return award.points * (total - back) // total if total else award.points

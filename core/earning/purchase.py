@@ -1,123 +1,133 @@
-"""A purchase: checked against the programme, earned once, dated by when it occurred."""
+"""A purchase: checked against the programme, paid in part with points and vouchers, earned once, dated by when it
+occurred.
+
+A quote is this decision without its effect (`core.quote`): what a basket would earn, before it is paid.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import msgspec
 
-from core.decision import Context, Decision, Entry, State, change_of, opening
+from core.decision import Context, Decision, Entry, State, active, change_of, counted, opening
+from core.earning.basket import Basket, earning_of
 from core.earning.earn import Earned, earn
-from core.errors import FieldError, InvalidInput, Rejected
+from core.earning.late import expire_late, with_lapsed
+from core.earning.slip import RecordPurchase, check
+from core.earning.tender import Paid, pay
+from core.errors import Rejected
+from core.holdings import Holdings
 from core.ledger import movements
-from core.ledger.account import ISSUED, Account
-from core.ledger.expiry import expiry_of
-from core.money import MAX_AMOUNT
-from core.points import MAX_POINTS
-from core.snapshot import Line, Purchase
+from core.ledger.account import ISSUED, Pending
+from core.ledger.expiry import expiry_of, vesting_of
+from core.points import MAX_POINTS, POINTS
+from core.programme.document import Programme
+from core.snapshot import Award, Purchase
 from core.tiers.ladder import period_of, standing
-
-MAX_LINES = 500
-"""A long supermarket slip has about 200."""
-MAX_QUANTITY = 1_000_000
-
-
-class RecordPurchase(msgspec.Struct, frozen=True, tag="purchase"):
-    external_id: str
-    occurred_at: datetime
-    channel: str
-    currency: str
-    total: int
-    lines: tuple[Line, ...]
-
-
-def check(command: RecordPurchase, context: Context) -> None:
-    """Raises `InvalidInput` that names every faulty field."""
-    programme, errors = context.programme, list[FieldError]()
-    if command.currency != programme.money:
-        errors.append(FieldError("/currency", f"this programme's money is {programme.money}"))
-    if command.channel not in programme.earn.channels:
-        known = ", ".join(programme.earn.channels)
-        errors.append(FieldError("/channel", f"must be one of {known}"))
-    if not 0 <= command.total <= MAX_AMOUNT:
-        errors.append(FieldError("/total", f"must be 0 to {MAX_AMOUNT} minor units"))
-    if not 1 <= len(command.lines) <= MAX_LINES:
-        errors.append(FieldError("/lines", f"must have 1 to {MAX_LINES} lines"))
-    for i, line in enumerate(command.lines):
-        if not 0 <= line.amount <= MAX_AMOUNT:
-            errors.append(FieldError(f"/lines/{i}/amount", f"must be 0 to {MAX_AMOUNT} minor units"))
-        if not 1 <= line.quantity <= MAX_QUANTITY:
-            errors.append(FieldError(f"/lines/{i}/quantity", f"must be 1 to {MAX_QUANTITY}"))
-    if not errors and sum(line.amount for line in command.lines) != command.total:
-        errors.append(FieldError("/total", "is not the sum of the lines' amounts"))
-    if command.occurred_at > context.now + timedelta(seconds=programme.limits.clock_skew_seconds):
-        errors.append(FieldError("/occurred_at", "is in the future"))
-    window = timedelta(days=programme.limits.replay_window_days)
-    if not context.staff and command.occurred_at < context.now - window:
-        detail = f"is more than {programme.limits.replay_window_days} days ago: a staff token may send it"
-        errors.append(FieldError("/occurred_at", detail))
-    if errors:
-        raise InvalidInput("the purchase has wrong fields", errors=tuple(errors))
 
 
 def record(state: State, command: RecordPurchase, context: Context) -> Decision:
-    """Earn on a purchase. Points of an event so late that they are past their date are entered and expire in one
-    command. Rejects `points_out_of_range`."""
+    """Pay what points and vouchers pay, and earn on the rest. Points of an event so late that they are past their date
+    are entered and expire in one command. Rejects `points_out_of_range`, and what `tender.pay` rejects."""
     check(command, context)
-    programme = context.programme
+    programme, version = context.programme, state.version + 1
     opened = opening(state, context)
-    before = standing(opened.account.qualifying, programme, context.now)
-    earned = earn(command.total, command.channel, before.tier, programme)
-    points = earned.base + earned.bonus
-    account, entries, lot = opened.account, list(opened.entries), 0
-    if account.available + account.held + points > MAX_POINTS:
-        raise Rejected("the balance would be beyond what a ledger holds", code="points_out_of_range")
-    if points:
-        account, postings, lot = movements.credit(
-            account,
-            points,
-            ISSUED,
-            origin=state.version + 1,
-            earned_at=command.occurred_at,
-            expires_at=expiry_of(command.occurred_at, programme),
-        )
-        entries.append(Entry(kind="earn", occurred_at=command.occurred_at, postings=postings))
-    account, lapsed = _expire_late(account, lot, context, entries)
+    paid = pay(opened.holdings, command, context)
+    basket = basket_of(command, paid, context)
+    tier = standing(opened.holdings.account.qualifying, programme, context.now).tier
+    earned = earn(basket, tier, opened.holdings.progress, context.tallies, programme)
+    holdings, entries = credited(paid.holdings, earned, basket, context, origin=version)
+    measured = measure(basket, earned, command.total, programme)
     period = period_of(command.occurred_at, programme)
-    account = movements.qualify(account, period, earned.base)
-    purchase = _purchase(state, command, context, earned, period=period, lot=lot, account=account)
+    holdings = holdings.with_account(POINTS, movements.qualify(holdings.account, period, measured))
+    holdings, tallies = counted(_seen(holdings, version), earned.uses, context)
+    if command.points or command.hold or earned.points():
+        holdings = active(holdings, POINTS, min(command.occurred_at, context.now), context)
+    holdings, lapsed = expire_late(holdings, version, context)
+    purchase = _purchase(state, command, context, earned, paid, period=period, measured=measured, holdings=holdings)
     skus = {line.sku for line in command.lines}
     change = change_of(
         state,
         context,
         "purchase",
-        account,
-        msgspec.structs.replace(opened, expired=opened.expired + lapsed),
+        holdings,
+        opened,
         occurred_at=command.occurred_at,
         sku=skus.pop() if len(skus) == 1 else "",
         quantity=sum(line.quantity for line in command.lines),
         amount=command.total,
         base=earned.base,
         bonus=earned.bonus,
-        bonus_tier=earned.tier,
-        purchase=state.version + 1,
+        bonus_tier=tier.key if earned.bonus else "",
+        awards=earned.awards,
+        qualified=measured,
+        period=period,
+        purchase=version,
+        hold=command.hold,
+        paid_points=paid.points,
+        paid_amount=paid.amount + sum(amount for _, amount in paid.vouchers),
     )
     return Decision(
-        change=change,
-        account=account,
-        entries=tuple(entries),
+        change=with_lapsed(change, lapsed),
+        holdings=holdings,
+        entries=(*opened.entries, *paid.entries, *entries, *lapsed),
         purchase=purchase,
-        hold_ends=opened.hold_ends,
+        hold_ends=(*opened.hold_ends, *paid.hold_ends),
+        tallies=(*opened.tallies, *paid.tallies, *tallies),
     )
 
 
-def _expire_late(account: Account, lot_no: int, context: Context, entries: list[Entry]) -> tuple[Account, int]:
-    for lot in account.lots:
-        if lot.no == lot_no and not lot.good_at(context.now):
-            account, postings = movements.expire(account, lot)
-            entries.append(Entry(kind="expire", occurred_at=context.now, postings=postings))
-            return account, lot.remaining
-    return account, 0
+def basket_of(command: RecordPurchase, paid: Paid, context: Context) -> Basket:
+    """What of the purchase earns: all of it, unless points paid for a part and the programme does not reward that."""
+    away = 0 if context.programme.earn.on_points_part else paid.amount + sum(amount for _, amount in paid.vouchers)
+    earning = earning_of(command.lines, away)
+    return Basket(command.lines, earning, command.channel, context.place, command.occurred_at)
+
+
+def credited(
+    holdings: Holdings, earned: Earned, basket: Basket, context: Context, *, origin: int
+) -> tuple[Holdings, list[Entry]]:
+    """Enter what was earned, an entry a currency: good at once, or pending where the channel has a return window.
+    Rejects `points_out_of_range`."""
+    programme, entries = context.programme, []
+    days = programme.earn.channels[basket.channel].vest_days
+    vests_at = vesting_of(basket.occurred_at, days, programme) if days else context.now
+    for currency in dict.fromkeys(award.currency for award in earned.awards):
+        awards = tuple(award for award in earned.awards if award.currency == currency)
+        points, account = sum([award.points for award in awards]), holdings.of(currency)
+        if account.available + account.held + account.waiting + points > MAX_POINTS:
+            raise Rejected("the balance would be beyond what a ledger holds", code="points_out_of_range")
+        until = expiry_of(basket.occurred_at, programme, currency)
+        if vests_at > context.now:
+            part = Pending(origin, basket.occurred_at, vests_at, until, points, points)
+            account, postings = movements.wait(account, part, ISSUED)
+        else:
+            account, postings, _ = movements.credit(
+                account, points, ISSUED, origin=origin, earned_at=basket.occurred_at, expires_at=until, source=origin
+            )
+        holdings = holdings.with_account(currency, account)
+        entries.append(
+            Entry(kind="earn", occurred_at=basket.occurred_at, postings=postings, currency=currency, awards=awards)
+        )
+    return holdings, entries
+
+
+def measure(basket: Basket, earned: Earned, total: int, programme: Programme) -> int:
+    """What a purchase adds to the qualifying figure, in the programme's measure."""
+    match programme.qualification.measure:
+        case "points":
+            return earned.qualifying
+        case "spend":
+            return basket.money
+        case "visits":
+            return int(total >= programme.qualification.min_visit)
+
+
+def _seen(holdings: Holdings, version: int) -> Holdings:
+    """The member has bought."""
+    if holdings.progress.first_purchase:
+        return holdings
+    progress = msgspec.structs.replace(holdings.progress, first_purchase=version)
+    return msgspec.structs.replace(holdings, progress=progress)
 
 
 def _purchase(
@@ -125,14 +135,17 @@ def _purchase(
     command: RecordPurchase,
     context: Context,
     earned: Earned,
+    paid: Paid,
     *,
     period: int,
-    lot: int,
-    account: Account,
+    measured: int,
+    holdings: Holdings,
 ) -> Purchase:
+    version = state.version + 1
+    lot = next((lot.no for lot in holdings.account.lots if lot.origin == version and lot.source == version), 0)
     return Purchase(
         member=state.member,
-        version=state.version + 1,
+        version=version,
         external_id=command.external_id,
         occurred_at=command.occurred_at,
         recorded_at=context.now,
@@ -145,8 +158,19 @@ def _purchase(
         programme=context.published.revision,
         base=earned.base,
         bonus=earned.bonus,
-        bonus_tier=earned.tier,
+        bonus_tier=_tier_of(earned.awards),
         period=period,
         lot=lot,
-        available=account.available,
+        available=holdings.account.available,
+        awards=earned.awards,
+        measure=context.programme.qualification.measure,
+        measured=measured,
+        paid_points=paid.points,
+        paid_from=paid.takings,
+        paid_amount=paid.amount,
+        vouchers=paid.vouchers,
     )
+
+
+def _tier_of(awards: tuple[Award, ...]) -> str:
+    return next((award.id for award in awards if award.rule == "tier"), "")

@@ -1,4 +1,10 @@
-"""A return: takes back what the returned money had earned, its own lot first, never more than it gave."""
+"""A return: takes back what the returned lines had earned, its own points first and never more than they gave, and
+gives back the points that had paid for them, to the very lots they came from.
+
+Both are reckoned as totals of all that was returned so far, of which what earlier returns did is taken off: parts add up
+to the whole, in any order and any number. Points that paid are given back by the share of the money returned, rounded
+down until all of it is back; what was earned stays by the share of each award's own lines, rounded down too.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,12 @@ import msgspec
 from core.decision import Context, Decision, Entry, State, change_of, opening
 from core.earning.earn import kept
 from core.errors import FieldError, InvalidInput, NotFound, Rejected
+from core.holdings import Holdings
 from core.ledger import movements
-from core.ledger.account import ISSUED
-from core.snapshot import Purchase
+from core.ledger.account import ISSUED, REDEEMED, Account, Lot, Posting
+from core.ledger.expiry import grace_of
+from core.points import POINTS
+from core.snapshot import Award, Purchase
 
 
 class ReturnLine(msgspec.Struct, frozen=True):
@@ -25,6 +34,10 @@ class ReturnPurchase(msgspec.Struct, frozen=True, tag="return"):
     lines: tuple[ReturnLine, ...] | None = None
 
 
+Returned = tuple[tuple[int, int], ...]
+"""(quantity, amount) for each line of the purchase."""
+
+
 def record(state: State, command: ReturnPurchase, context: Context) -> Decision:
     """Rejects `already_returned`, `return_exceeds_purchase`; raises `NotFound`, `InvalidInput`."""
     purchase = state.purchases.get(command.purchase)
@@ -34,45 +47,179 @@ def record(state: State, command: ReturnPurchase, context: Context) -> Decision:
     after = _all(purchase) if command.lines is None else _with_lines(purchase, before, command.lines)
     if after == before:
         raise Rejected("all of this purchase was returned before", code="already_returned")
-    money_after = sum(amount for _, amount in after)
-    taken_back = purchase.earned - kept(purchase.earned, purchase.total, money_after)
-    unqualified = purchase.base - kept(purchase.base, purchase.total, money_after)
-    if after == _all(purchase):
-        taken_back, unqualified = purchase.earned, purchase.base
-    points = taken_back - purchase.taken_back
     opened = opening(state, context)
-    account, entries = opened.account, opened.entries
-    if points:
-        account, postings, _ = movements.debit(account, points, ISSUED, first=purchase.lot)
-        entry = Entry(kind="return", occurred_at=context.now, postings=postings, reverses=purchase.version)
-        entries = (*entries, entry)
-    account = movements.qualify(account, purchase.period, purchase.qualifying_taken_back - unqualified)
+    holdings, refund, paid_back = _give_back(opened.holdings, purchase, after, context, origin=state.version + 1)
+    holdings, taken, due = _take_back(holdings, purchase, after, context)
+    unqualified = _unqualified(purchase, after)
+    less = unqualified - purchase.qualifying_taken_back
+    holdings = holdings.with_account(POINTS, movements.qualify(holdings.account, purchase.period, -less))
+    if after == _all(purchase):
+        holdings = _vouchers_back(holdings, purchase)
+    points = sum(_taken(entry) for entry in taken if entry.currency == POINTS)
+    parts = tuple(
+        (i, now[0] - was[0], now[1] - was[1])
+        for i, (now, was) in enumerate(zip(after, before, strict=True))
+        if now != was
+    )
     change = change_of(
         state,
         context,
         "return",
-        account,
+        holdings,
         opened,
         sku=purchase.lines[0].sku if len({line.sku for line in purchase.lines}) == 1 else "",
-        quantity=sum(a[0] - b[0] for a, b in zip(after, before, strict=True)),
-        amount=money_after - sum(amount for _, amount in before),
+        quantity=sum(pieces for _, pieces, _ in parts),
+        amount=sum(money for _, _, money in parts),
         base=-points,
         purchase=purchase.version,
-        flags=("debt",) if account.debt > opened.account.debt else (),
+        parts=parts,
+        qualified=-less,
+        period=purchase.period,
+        paid_points=paid_back - purchase.paid_back,
+        paid_amount=_unpaid(purchase, after) - _unpaid(purchase, before),
+        flags=("debt",) if holdings.account.debt > opened.holdings.account.debt else (),
     )
     return Decision(
         change=change,
-        account=account,
-        entries=entries,
+        holdings=holdings,
+        entries=(*opened.entries, *refund, *taken),
         hold_ends=opened.hold_ends,
+        tallies=opened.tallies,
         purchase=msgspec.structs.replace(
-            purchase, returned=after, taken_back=taken_back, qualifying_taken_back=unqualified
+            purchase,
+            returned=after,
+            taken_back=purchase.taken_back + points,
+            due_back=due,
+            qualifying_taken_back=unqualified,
+            paid_back=paid_back,
         ),
     )
 
 
-Returned = tuple[tuple[int, int], ...]
-"""(quantity, amount) for each line of the purchase."""
+def _take_back(
+    holdings: Holdings, purchase: Purchase, after: Returned, context: Context
+) -> tuple[Holdings, list[Entry], tuple[int, ...]]:
+    """Take what the returned lines had earned, an entry a currency: pending points of the purchase first, then its own
+    lots, then any. Returns what was due of each award so far, whether or not a floor let some of it go."""
+    awards, entries = purchase.granted, []
+    before = purchase.due_back or _shared_out(awards, purchase.taken_back)
+    due = tuple(award.points - kept(award, purchase.lines, after) for award in awards)
+    for currency in dict.fromkeys(award.currency for award in awards):
+        points = sum(due[i] - before[i] for i, award in enumerate(awards) if award.currency == currency)
+        account, postings = _take(holdings.of(currency), purchase, points, context)
+        if postings:
+            holdings = holdings.with_account(currency, account)
+            entries.append(
+                Entry(
+                    kind="return",
+                    occurred_at=context.now,
+                    postings=postings,
+                    reverses=purchase.version,
+                    currency=currency,
+                )
+            )
+    return holdings, entries, due
+
+
+def _take(account: Account, purchase: Purchase, points: int, context: Context) -> tuple[Account, tuple[Posting, ...]]:
+    account, postings, waiting = movements.unwait(account, purchase.version, points, ISSUED)
+    left = points - waiting
+    if context.programme.returns.negative == "floor":
+        left = min(left, max(0, account.available))
+    if not left:
+        return account, postings
+    account, more, _ = movements.debit(account, left, ISSUED, first=lambda lot: _own(lot, purchase))
+    return account, (*postings, *more)
+
+
+def _taken(entry: Entry) -> int:
+    return sum(posting.amount for posting in entry.postings if posting.account == ISSUED)
+
+
+def _own(lot: Lot, purchase: Purchase) -> bool:
+    return lot.source == purchase.version or lot.no == purchase.lot
+
+
+def _shared_out(awards: tuple[Award, ...], taken: int) -> tuple[int, ...]:
+    """What returns took of a purchase that did not say of which award, first to last."""
+    shares = []
+    for award in awards:
+        share = min(award.points, taken)
+        shares.append(share)
+        taken -= share
+    return tuple(shares)
+
+
+def _give_back(
+    holdings: Holdings, purchase: Purchase, after: Returned, context: Context, *, origin: int
+) -> tuple[Holdings, list[Entry], int]:
+    """Give back the points that paid for what is returned. Returns how many were given back so far."""
+    money = sum(amount for _, amount in after)
+    upto = purchase.paid_points if after == _all(purchase) else _share(purchase.paid_points, money, purchase)
+    points = upto - purchase.paid_back
+    if not points:
+        return holdings, [], upto
+    # What was given back before came from the last lots taken: those are full again.
+    takings = _without_last(purchase.paid_from, purchase.paid_back)
+    account, postings = movements.restore(
+        holdings.account,
+        takings,
+        points,
+        REDEEMED,
+        origin=origin,
+        now=context.now,
+        grace=grace_of(context.now, context.programme),
+    )
+    entry = Entry(kind="refund", occurred_at=context.now, postings=postings, reverses=purchase.version)
+    return holdings.with_account(POINTS, account), [entry], upto
+
+
+def _without_last(takings: movements.Takings, points: int) -> movements.Takings:
+    """The takings that are left once the last `points` of them were given back."""
+    left = []
+    for no, taken in reversed(takings):
+        gone = min(taken, points)
+        points -= gone
+        if taken > gone:
+            left.append((no, taken - gone))
+    return tuple(reversed(left))
+
+
+def _share(figure: int, money: int, purchase: Purchase, *, up: bool = False) -> int:
+    """The share of `figure` that `money` is of the purchase, in whole numbers."""
+    if not purchase.total:
+        return 0
+    return -(-figure * money // purchase.total) if up else figure * money // purchase.total
+
+
+def _unpaid(purchase: Purchase, returned: Returned) -> int:
+    """Of the money returned, what points and vouchers had paid: that is not money to be handed out."""
+    away = purchase.total - purchase.unpaid
+    return away if returned == _all(purchase) else _share(away, sum(amount for _, amount in returned), purchase)
+
+
+def _unqualified(purchase: Purchase, after: Returned) -> int:
+    """What no longer qualifies: of points, what the awards that count lost; of money, the returned share; a visit when
+    all of it is back."""
+    match purchase.measure:
+        case "points":
+            counting = [award for award in purchase.granted if award.qualifies]
+            return sum(award.points - kept(award, purchase.lines, after) for award in counting)
+        case "spend":
+            whole = purchase.measured
+            lost = _share(whole, sum(amount for _, amount in after), purchase, up=True)
+            return whole if after == _all(purchase) else lost
+        case "visits":
+            return purchase.measured if after == _all(purchase) else 0
+
+
+def _vouchers_back(holdings: Holdings, purchase: Purchase) -> Holdings:
+    """All of the purchase is back: its vouchers are as before it."""
+    for no, _ in purchase.vouchers:
+        voucher = next((one for one in holdings.vouchers or () if one.no == no), None)
+        if voucher is not None and voucher.used:
+            holdings = holdings.with_voucher(msgspec.structs.replace(voucher, used=voucher.used - 1))
+    return holdings
 
 
 def _returned(purchase: Purchase) -> Returned:

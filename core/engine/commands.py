@@ -1,26 +1,60 @@
-"""Every command there is, and the decider of each: the engine only dispatches."""
+"""Every command there is, and the decider of each: the engine only dispatches.
+
+Beside it stands what the engine must fetch before it can decide, all of it known from the command, the programme and
+the member: identifiers wanted, purchases and vouchers named, shared counts asked for.
+"""
 
 from __future__ import annotations
 
-from core.adjustments.decide import AdjustPoints, SettleDue, adjust, settle_due
+from collections.abc import Iterator
+from datetime import datetime
+
+from core import limits
+from core.adjustments.decide import (
+    AdjustPoints,
+    ExtendPoints,
+    ReinstatePoints,
+    SettleDue,
+    adjust,
+    extend,
+    reinstate,
+    settle_due,
+)
 from core.decision import Context, Decision, State
-from core.earning import purchase, returns
-from core.earning.purchase import RecordPurchase
+from core.earning import actions, campaigns, purchase, returns
+from core.earning.actions import RecordAction
+from core.earning.basket import Basket
 from core.earning.returns import ReturnPurchase
+from core.earning.slip import RecordPurchase
 from core.errors import ChorusError, NotFound
-from core.members.decide import Enrol, LinkIdentifier, enrol, link
+from core.limits import Use
+from core.members.decide import Enrol, LinkIdentifier, SetTraits, enrol, link, set_traits
 from core.members.identifiers import Identifier
-from core.rewards.decide import CaptureHold, HoldReward, VoidHold, capture, hold, void
+from core.programme.document import Programme
+from core.rewards import decide as holds
+from core.rewards import vouchers
+from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
+from core.rewards.vouchers import CancelVoucher, ClaimReward, GrantVoucher, UnuseVoucher, UseVoucher
 
 Command = (
     Enrol
     | LinkIdentifier
+    | SetTraits
     | RecordPurchase
     | ReturnPurchase
+    | RecordAction
     | HoldReward
+    | HoldPoints
     | CaptureHold
     | VoidHold
+    | ClaimReward
+    | GrantVoucher
+    | UseVoucher
+    | UnuseVoucher
+    | CancelVoucher
     | AdjustPoints
+    | ReinstatePoints
+    | ExtendPoints
     | SettleDue
 )
 
@@ -43,16 +77,36 @@ def _decide(state: State, command: Command, context: Context) -> Decision:
             return purchase.record(state, command, context)
         case ReturnPurchase():
             return returns.record(state, command, context)
+        case RecordAction():
+            return actions.record(state, command, context)
         case HoldReward():
-            return hold(state, command, context)
+            return holds.hold(state, command, context)
+        case HoldPoints():
+            return holds.hold_points(state, command, context)
         case CaptureHold():
-            return capture(state, command, context)
+            return holds.capture(state, command, context)
         case VoidHold():
-            return void(state, command, context)
+            return holds.void(state, command, context)
+        case ClaimReward():
+            return vouchers.claim(state, command, context)
+        case GrantVoucher():
+            return vouchers.grant(state, command, context)
+        case UseVoucher():
+            return vouchers.use(state, command, context)
+        case UnuseVoucher():
+            return vouchers.unuse(state, command, context)
+        case CancelVoucher():
+            return vouchers.cancel(state, command, context)
         case AdjustPoints():
             return adjust(state, command, context)
+        case ReinstatePoints():
+            return reinstate(state, command, context)
+        case ExtendPoints():
+            return extend(state, command, context)
         case LinkIdentifier():
             return link(state, command, context)
+        case SetTraits():
+            return set_traits(state, command, context)
         case SettleDue():
             return settle_due(state, command, context)
 
@@ -64,16 +118,61 @@ def wanted(command: Command) -> tuple[Identifier, ...]:
             return (Identifier("code", command.code), *command.identifiers)
         case LinkIdentifier():
             return (command.identifier,)
+        case ClaimReward() | GrantVoucher() if command.code:
+            return (Identifier("voucher", command.code),)
         case _:
             return ()
 
 
 def only_credits(command: Command) -> bool:
-    """Whether a command never takes points, so that it may be decided on a thin account."""
+    """Whether a command never takes points and looks at no voucher, so that it may be decided on thin accounts."""
     match command:
-        case RecordPurchase() | LinkIdentifier():
+        case RecordPurchase():
+            return command.only_credits
+        case LinkIdentifier() | RecordAction() | SetTraits():
             return True
         case AdjustPoints():
             return command.points > 0
         case _:
             return False
+
+
+def voucher_codes(command: Command) -> tuple[str, ...]:
+    """Vouchers that a command names by code, which it may have to see used up."""
+    match command:
+        case RecordPurchase():
+            return command.vouchers
+        case UseVoucher() | UnuseVoucher():
+            return (command.code,)
+        case _:
+            return ()
+
+
+def shared(
+    command: Command, programme: Programme, occurred_at: datetime, store: str, state: State | None, now: datetime
+) -> Iterator[str]:
+    """The shared counts a command may ask for or move, by key. `state` is the member's, where there is one."""
+    match command:
+        case RecordPurchase() if programme.campaigns and command.channel in programme.earn.channels:
+            local = occurred_at.astimezone(programme.tzinfo)
+            basket = Basket(command.lines, (), command.channel, store, occurred_at)
+            for campaign in campaigns.candidates(basket, local, programme):
+                if campaign.limits.shared:
+                    yield from limits.shared_keys(Use(limits.campaign(campaign.id), local.date(), campaign.limits))
+        case RecordAction() if action := programme.earn.actions.get(command.kind):
+            day = occurred_at.astimezone(programme.tzinfo).date()
+            yield from limits.shared_keys(Use(limits.action(command.kind), day, action.limits))
+        case HoldReward() | ClaimReward() | GrantVoucher() if reward := programme.rewards_by_id.get(command.reward):
+            if reward.stock is not None or reward.kind == "draw":
+                yield limits.reward(reward.id)
+        case CancelVoucher() if state:
+            for voucher in state.holdings.vouchers or ():
+                if voucher.no == command.voucher and voucher.stocked:
+                    yield limits.reward(voucher.reward)
+        case _:
+            pass
+    if state is not None:
+        for _, account in state.holdings.accounts():
+            for held in account.holds:
+                if held.stocked and (held.expires_at <= now or isinstance(command, VoidHold)):
+                    yield limits.reward(held.reward)

@@ -17,9 +17,6 @@ from core.engine.pipeline import Pipeline
 from core.engine.submission import Answer, Submission
 from core.programme.book import ProgrammeBook
 
-CURRENCY = "points"
-"""The one currency of this release; every table carries the column already."""
-
 
 class Engine:
     """Start with `open`, stop with `close`; use within one event loop."""
@@ -35,7 +32,7 @@ class Engine:
         foresight: Foresight | None = None,
     ) -> None:
         self._database = database
-        self._pipeline = Pipeline(book, CURRENCY)
+        self._pipeline = Pipeline(book)
         self._listener = listener
         self._foresight = foresight
         self._lane_count = lanes

@@ -6,14 +6,17 @@ under READ COMMITTED a row joined in the locking statement could be older than t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
 from core.database import Driver
-from core.ledger.account import Account, Hold, Lot
+from core.holdings import Holdings, Progress, Voucher
+from core.ledger.account import Account, Hold, Lot, Pending
 from core.members.identifiers import Identifier
+from core.points import POINTS
 from core.snapshot import Change, Profile, Purchase
 
 
@@ -92,63 +95,199 @@ async def lock(connection: Driver, members: Collection[int]) -> tuple[dict[int, 
     return locked, revision
 
 
-async def accounts(
+class Named(msgspec.Struct, frozen=True):
+    """What a batch's commands must see although it is spent: vouchers by code or by (member, number)."""
+
+    codes: Collection[str] = ()
+    vouchers: Collection[tuple[int, int]] = ()
+    lots: Collection[tuple[int, str, int]] = ()
+    """(member, currency, number)."""
+
+
+async def holdings(
     connection: Driver,
     members: Collection[int],
-    currency: str,
     *,
     credited: Collection[int] = (),
     now: datetime | None = None,
-) -> dict[int, Account]:
-    """The accounts of locked (or, for a view, merely existing) members.
+    named: Named | None = None,
+) -> dict[int, Holdings]:
+    """The holdings of locked (or, for a view, merely existing) members.
 
-    Those in `credited` are only going to be given points: theirs come thin, unless a hold is open or something is due
-    by `now`.
+    Those in `credited` are only going to be given points: their accounts come thin, unless a hold is open or something
+    is due by `now`, and their vouchers not at all.
     """
     if not members:
         return {}
-    rows = await connection.fetch(_ACCOUNTS, list(members), currency)
-    thin = {
-        member
-        for member, _, held, _, _, _, due in rows
-        if member in credited and not held and (due is None or (now is not None and due > now))
-    }
-    whole = [row[0] for row in rows if row[0] not in thin]
-    with_holds = [row[0] for row in rows if row[2]]
-    holds: dict[int, list[Hold]] = {}
-    if with_holds:
-        for member, *hold in await connection.fetch(_HOLDS, with_holds, currency):
-            no, reward, points, opened_at, expires_at, takings = hold
-            holds.setdefault(member, []).append(
-                Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings))
+    named = named or Named()
+    rows = [_AccountRow(*row) for row in await connection.fetch(_ACCOUNTS, list(members))]
+    vouchers = await _vouchers(connection, [m for m in members if m not in credited], named)
+    accounts = await _accounts(connection, rows, credited, now, [*named.lots, *_paid_with(vouchers, named)])
+    found: dict[int, Holdings] = {}
+    for row in rows:
+        if row.currency == POINTS:
+            others = {c: account for (m, c), account in accounts.items() if m == row.member and c != POINTS}
+            found[row.member] = Holdings(
+                accounts[(row.member, POINTS)],
+                others,
+                None if row.member in credited else tuple(vouchers.get(row.member, ())),
+                _progress(row.progress, row.birthday),
             )
-    lots: dict[int, list[Lot]] = {}
-    if whole:
-        for member, *lot in await connection.fetch(_LOTS, whole, currency):
-            lots.setdefault(member, []).append(Lot(*lot))
-    emptied = [
-        (member, no)
-        for member, open_holds in holds.items()
-        for no in {no for hold in open_holds for no, _ in hold.takings} - {lot.no for lot in lots.get(member, ())}
-    ]
-    if emptied:
-        owning, numbers = [m for m, _ in emptied], [no for _, no in emptied]
-        for member, *lot in await connection.fetch(_EMPTIED_LOTS, owning, numbers, currency):
-            lots.setdefault(member, []).append(Lot(*lot))
-        for member, _ in emptied:
-            lots[member].sort(key=lambda lot: lot.no)
-    return {
-        member: Account(
-            tuple(lots.get(member, ())),
-            tuple(holds.get(member, ())),
-            debt,
-            made,
-            _QUALIFYING.decode(qualifying),
-            available + debt if member in thin else 0,
-            due if member in thin else None,
-        )
-        for member, debt, _, made, qualifying, available, due in rows
+    return found
+
+
+class _AccountRow(NamedTuple):
+    member: int
+    currency: str
+    debt: int
+    held: int
+    lots_made: int
+    qualifying: str
+    available: int
+    next_due: datetime | None
+    pending: int
+    lapses_at: datetime | None
+    progress: str | None
+    birthday: str | None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return self.member, self.currency
+
+
+def _progress(record: str | None, birthday: str | None) -> Progress:
+    progress = _PROGRESS.decode(record) if record else Progress()
+    return msgspec.structs.replace(progress, birthday=birthday) if birthday else progress
+
+
+async def _accounts(
+    connection: Driver,
+    rows: list[_AccountRow],
+    credited: Collection[int],
+    now: datetime | None,
+    lots_named: Iterable[tuple[int, str, int]],
+) -> dict[tuple[int, str], Account]:
+    """By (member, currency)."""
+    thin = {
+        row.key
+        for row in rows
+        if row.member in credited
+        and not row.held
+        and (row.next_due is None or (now is not None and row.next_due > now))
     }
+    holds = await _holds(connection, sorted({row.member for row in rows if row.held}))
+    pending = await _pending(connection, sorted({row.member for row in rows if row.pending}))
+    lots = await _lots(connection, [row.key for row in rows if row.key not in thin], holds, lots_named)
+    return {
+        row.key: Account(
+            tuple(lots.get(row.key, ())),
+            tuple(holds.get(row.key, ())),
+            row.debt,
+            row.lots_made,
+            _QUALIFYING.decode(row.qualifying),
+            row.available + row.debt if row.key in thin else 0,
+            row.next_due if row.key in thin else None,
+            tuple(pending.get(row.key, ())),
+            row.lapses_at,
+        )
+        for row in rows
+    }
+
+
+async def _lots(
+    connection: Driver,
+    whole: list[tuple[int, str]],
+    holds: Mapping[tuple[int, str], list[Hold]],
+    named: Iterable[tuple[int, str, int]],
+) -> dict[tuple[int, str], list[Lot]]:
+    """The open lots of accounts, and the emptied ones that a hold or a command names."""
+    lots: dict[tuple[int, str], list[Lot]] = {}
+    if whole:
+        members, currencies = [member for member, _ in whole], [currency for _, currency in whole]
+        for member, currency, *lot in await connection.fetch(_LOTS, members, currencies):
+            lots.setdefault((member, currency), []).append(Lot(*lot))
+    wanted = {(*key, no) for key, opened in holds.items() for hold in opened for no, _ in hold.takings}
+    wanted |= {name for name in named if name[:2] in set(whole)}
+    emptied = wanted - {(*key, lot.no) for key, found in lots.items() for lot in found}
+    if emptied:
+        columns = [list(column) for column in zip(*sorted(emptied), strict=True)]
+        for member, currency, *lot in await connection.fetch(_EMPTIED_LOTS, *columns):
+            lots.setdefault((member, currency), []).append(Lot(*lot))
+        for key in {name[:2] for name in emptied} & lots.keys():
+            lots[key].sort(key=lambda lot: lot.no)
+    return lots
+
+
+async def _holds(connection: Driver, members: list[int]) -> dict[tuple[int, str], list[Hold]]:
+    found: dict[tuple[int, str], list[Hold]] = {}
+    if members:
+        for member, currency, *hold in await connection.fetch(_HOLDS, members):
+            no, reward, points, opened_at, expires_at, takings, store, stocked = hold
+            found.setdefault((member, currency), []).append(
+                Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings), store, stocked)
+            )
+    return found
+
+
+async def _pending(connection: Driver, members: list[int]) -> dict[tuple[int, str], list[Pending]]:
+    found: dict[tuple[int, str], list[Pending]] = {}
+    if members:
+        for member, currency, *part in await connection.fetch(_PENDING, members):
+            found.setdefault((member, currency), []).append(Pending(*part))
+    return found
+
+
+async def _vouchers(connection: Driver, members: list[int], named: Named) -> dict[int, list[Voucher]]:
+    found: dict[int, list[Voucher]] = {}
+    if members:
+        owners, numbers = [m for m, _ in named.vouchers], [no for _, no in named.vouchers]
+        for member, *voucher in await connection.fetch(_VOUCHERS, members, list(named.codes), owners, numbers):
+            no, code, reward, issued_at, expires_at, uses, used, points, currency, takings, void, stocked = voucher
+            found.setdefault(member, []).append(
+                Voucher(
+                    no,
+                    code,
+                    reward,
+                    issued_at,
+                    expires_at,
+                    uses,
+                    used,
+                    points,
+                    currency,
+                    _TAKINGS.decode(takings),
+                    void,
+                    stocked,
+                )
+            )
+    return found
+
+
+def _paid_with(vouchers: Mapping[int, list[Voucher]], named: Named) -> Iterator[tuple[int, str, int]]:
+    """The lots that named vouchers were paid from, which a command may give points back to."""
+    for member, no in named.vouchers:
+        for voucher in vouchers.get(member, ()):
+            if voucher.no == no:
+                yield from ((member, voucher.currency, lot) for lot, _ in voucher.takings)
+
+
+async def lapsed(connection: Driver, members: Collection[int]) -> dict[int, dict[str, int]]:
+    """Points that expired in all and were not given back, by member and currency: the journal says."""
+    found: dict[int, dict[str, int]] = {}
+    if members:
+        for member, currency, points in await connection.fetch(_LAPSED, list(members)):
+            found.setdefault(member, {})[currency] = int(points)
+    return found
+
+
+async def tallies(connection: Driver, keys: Collection[str]) -> tuple[dict[str, int], frozenset[str]]:
+    """Lock shared counts, in the order of their keys; returns them and those that take nothing more. The last locks
+    that a batch takes but for identifiers, which nobody waits for while holding one of these."""
+    if not keys:
+        return {}, frozenset()
+    ordered = sorted(keys)
+    await connection.execute(_MAKE_TALLIES, ordered)
+    rows = await connection.fetch(_TALLIES, ordered)
+    return {key: used for key, used, _ in rows}, frozenset(key for key, _, closed in rows if closed)
 
 
 async def purchases(connection: Driver, named: Collection[tuple[int, int]]) -> dict[tuple[int, int], Purchase]:
@@ -171,6 +310,7 @@ async def epoch(connection: Driver) -> int:
 _CHANGE = msgspec.json.Decoder(Change)
 _PURCHASE = msgspec.json.Decoder(Purchase)
 _TAKINGS = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+_PROGRESS = msgspec.json.Decoder(Progress)
 _QUALIFYING = msgspec.json.Decoder(dict[int, int])
 
 _OWNERS = """SELECT kind, value, member_id FROM identifier
@@ -199,21 +339,50 @@ _LOCK = """SELECT id, version, merged_into, recorded_at, (SELECT max(revision) F
 
 _REVISION = "SELECT max(revision) FROM programme_revision"
 
-_ACCOUNTS = """SELECT member_id, debt, held, lots_made, CAST(qualifying AS text), available, next_due FROM account
-        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2"""
+_ACCOUNTS = """SELECT a.member_id, a.currency, a.debt, a.held, a.lots_made, CAST(a.qualifying AS text), a.available,
+              a.next_due, a.pending, a.lapses_at, CAST(p.record AS text), f.birthday
+         FROM account a
+         LEFT JOIN progress p ON p.member_id = a.member_id AND a.currency = 'points'
+         LEFT JOIN profile f ON f.member_id = a.member_id AND a.currency = 'points'
+        WHERE a.member_id = ANY(CAST($1 AS bigint[]))
+        ORDER BY a.member_id, a.currency"""
 
-_LOTS = """SELECT member_id, no, origin, earned_at, expires_at, amount, remaining FROM lot
-        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2 AND remaining > 0
+_LOTS = """SELECT member_id, currency, no, origin, earned_at, expires_at, amount, remaining, source FROM lot
+         JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS whole (member_id, currency)
+              USING (member_id, currency)
+        WHERE remaining > 0
         ORDER BY member_id, no"""
 
-_EMPTIED_LOTS = """SELECT member_id, lot.no, origin, earned_at, expires_at, amount, remaining
-         FROM lot JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS integer[])) AS named (member_id, no)
-              USING (member_id, no)
-        WHERE currency = $3"""
+_EMPTIED_LOTS = """SELECT member_id, currency, no, origin, earned_at, expires_at, amount, remaining, source FROM lot
+         JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS integer[]))
+              AS named (member_id, currency, no) USING (member_id, currency, no)"""
 
-_HOLDS = """SELECT member_id, no, reward, points, opened_at, expires_at, CAST(takings AS text) FROM hold
-        WHERE member_id = ANY(CAST($1 AS bigint[])) AND currency = $2 AND state = 'open'
+_HOLDS = """SELECT member_id, currency, no, reward, points, opened_at, expires_at, CAST(takings AS text), store, stocked
+         FROM hold
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND state = 'open'
         ORDER BY member_id, no"""
+
+_PENDING = """SELECT member_id, currency, no, earned_at, vests_at, expires_at, amount, remaining FROM pending
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND remaining > 0
+        ORDER BY member_id, no"""
+
+_VOUCHERS = """SELECT member_id, no, code, reward, issued_at, expires_at, uses, used, points, currency,
+              CAST(takings AS text), void, stocked
+         FROM voucher
+        WHERE member_id = ANY(CAST($1 AS bigint[]))
+          AND ((used < uses AND NOT void) OR code = ANY(CAST($2 AS text[]))
+               OR (member_id, no) IN (SELECT * FROM unnest(CAST($3 AS bigint[]), CAST($4 AS bigint[]))))
+        ORDER BY member_id, no"""
+
+_LAPSED = """SELECT member_id, currency, sum(amount) FROM posting
+        WHERE member_id = ANY(CAST($1 AS bigint[])) AND account = 'expired' GROUP BY member_id, currency"""
+
+_MAKE_TALLIES = """INSERT INTO tally (key, used)
+       SELECT key, 0 FROM unnest(CAST($1 AS text[])) AS named (key)
+        WHERE NOT EXISTS (SELECT FROM tally WHERE tally.key = named.key) ORDER BY key
+       ON CONFLICT DO NOTHING"""
+
+_TALLIES = """SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[])) ORDER BY key FOR NO KEY UPDATE"""
 
 _PURCHASES = """SELECT member_id, version, CAST(record AS text) FROM purchase
          JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS named (member_id, version)

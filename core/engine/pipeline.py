@@ -1,7 +1,7 @@
 """One batch through one transaction: resolve, claim, lock, decide, write.
 
-The lock order everywhere is claims, members, unique values; each sorted. Every decision is made on the state in
-memory, in order of arrival, so two commands of one member in a batch see each other. Nothing here commits.
+The lock order everywhere is claims, members, shared counts, unique values; each sorted. Every decision is made on the
+state in memory, in order of arrival, so two commands of one member in a batch see each other. Nothing here commits.
 """
 
 from __future__ import annotations
@@ -10,20 +10,24 @@ from datetime import datetime
 
 import msgspec
 
+from core.adjustments.decide import ReinstatePoints
 from core.database import Driver
 from core.decision import Context, Decision, State
 from core.earning.returns import ReturnPurchase
 from core.engine import load, store
-from core.engine.commands import decide, only_credits, wanted
+from core.engine.commands import decide, only_credits, shared, voucher_codes, wanted
+from core.engine.load import Named
 from core.engine.store import Batch
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound, Unavailable
-from core.ledger.account import Account
-from core.ledger.movements import compact
+from core.holdings import Holdings, compact
+from core.ledger.account import EXPIRED
 from core.members.decide import Enrol
 from core.members.identifiers import Identifier
+from core.points import POINTS
 from core.programme.book import ProgrammeBook
-from core.snapshot import Purchase
+from core.rewards.vouchers import CancelVoucher
+from core.snapshot import Change, Purchase
 
 MAX_ROUNDS = 8
 """Decisions of one batch are made again when a unique value was taken meanwhile; each round leaves fewer wishes."""
@@ -56,9 +60,8 @@ class MemberIds:
 class Pipeline:
     """Holds what outlives a batch: the programme, the epoch, the member ids. One for all lanes of a process."""
 
-    def __init__(self, book: ProgrammeBook, currency: str) -> None:
+    def __init__(self, book: ProgrammeBook) -> None:
         self._book = book
-        self._currency = currency
         self._ids = MemberIds()
         self.epoch = 0
 
@@ -116,10 +119,6 @@ class Pipeline:
     def book(self) -> ProgrammeBook:
         return self._book
 
-    @property
-    def currency(self) -> str:
-        return self._currency
-
     async def new_members(self, connection: Driver, count: int) -> list[int]:
         return await self._ids.take(connection, count)
 
@@ -142,6 +141,8 @@ class _Round:
         self._states = states
         self._owners = owners
         self._now = now
+        self._tallies: dict[str, int] = {}
+        self._closed: frozenset[str] = frozenset()
 
     @classmethod
     async def load(
@@ -166,26 +167,44 @@ class _Round:
             locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
         if revision > pipeline.book.revision:
             await pipeline.book.load(connection)
-        debited = {m for m, s in zip(members, submissions, strict=True) if m and not only_credits(s.command)}
-        latest = max([now, *(row.recorded_at for row in locked.values())])
-        accounts = await load.accounts(
-            connection, locked, pipeline.currency, credited=locked.keys() - debited, now=latest
-        )
+        named = list(zip(members, submissions, strict=True))
         purchases = await load.purchases(
-            connection,
-            {
-                (m, s.command.purchase)
-                for m, s in zip(members, submissions, strict=True)
-                if m and isinstance(s.command, ReturnPurchase)
-            },
+            connection, {(m, s.command.purchase) for m, s in named if m and isinstance(s.command, ReturnPurchase)}
         )
+        debited = {m for m, s in named if m and not only_credits(s.command)}
+        holdings = await load.holdings(
+            connection,
+            locked,
+            credited=locked.keys() - debited,
+            now=max([now, *(row.recorded_at for row in locked.values())]),
+            named=_named(named, purchases),
+        )
+        lapsed = await load.lapsed(connection, {m for m, s in named if m and isinstance(s.command, ReinstatePoints)})
         by_member: dict[int, dict[int, Purchase]] = {}
         for (member, version), purchase in purchases.items():
             by_member.setdefault(member, {})[version] = purchase
         states = {
-            m: State(m, row.version, accounts[m], by_member.get(m, {}), row.recorded_at) for m, row in locked.items()
+            m: State(m, row.version, holdings[m], by_member.get(m, {}), row.recorded_at, lapsed.get(m, {}))
+            for m, row in locked.items()
         }
-        return cls(pipeline, submissions, members, states, owners, now)
+        round_ = cls(pipeline, submissions, members, states, owners, now)
+        round_._tallies, round_._closed = await load.tallies(connection, round_._shared())
+        return round_
+
+    def _shared(self) -> set[str]:
+        """The shared counts that the batch may ask for, or give back to."""
+        keys: set[str] = set()
+        for submission, member in zip(self._submissions, self._members, strict=True):
+            state, now = self._states.get(member or 0), self._time_of(member)
+            occurred_at = submission.occurred_at or now
+            programme = self._pipeline.book.at(occurred_at).programme
+            keys.update(shared(submission.command, programme, occurred_at, submission.place, state, now))
+        return keys
+
+    def _time_of(self, member: int | None) -> datetime:
+        """Never before what the member recorded last, whatever this host's clock says."""
+        state = self._states.get(member or 0)
+        return max(self._now, state.recorded_at) if state and state.recorded_at else self._now
 
     async def settle(self, connection: Driver) -> tuple[list[Answer | ChorusError], list[Committed]]:
         """Decide and write. A unique value that another transaction took meanwhile undoes what was written of
@@ -214,21 +233,17 @@ class _Round:
         return await self._write(connection, decided, states)
 
     def _decide(self) -> tuple[list[Decision | ChorusError], dict[int, State]]:
-        states, owners = dict(self._states), dict(self._owners)
+        states, owners, tallies = dict(self._states), dict(self._owners), dict(self._tallies)
         decided: list[Decision | ChorusError] = []
         for submission, member in zip(self._submissions, self._members, strict=True):
-            result = self._decide_one(submission, member, states, owners)
+            result = self._decide_one(submission, member, states, owners, tallies)
             decided.append(result)
             if isinstance(result, Decision) and result.change:
-                before = states.get(result.change.member)
-                purchases = dict(before.purchases) if before else {}
-                if result.purchase:
-                    purchases[result.purchase.version] = result.purchase
                 change = result.change
-                states[change.member] = State(
-                    change.member, change.version, result.account, purchases, change.recorded_at
-                )
-                owners.update(dict.fromkeys(result.identifiers, result.change.member))
+                states[change.member] = _after(states.get(change.member), result, change)
+                owners.update(dict.fromkeys(result.identifiers, change.member))
+                for tally in result.tallies:
+                    tallies[tally.key] = tallies.get(tally.key, 0) + tally.by
         return decided, states
 
     def _decide_one(
@@ -237,6 +252,7 @@ class _Round:
         member: int | None,
         states: dict[int, State],
         owners: dict[Identifier, int],
+        tallies: dict[str, int],
     ) -> Decision | ChorusError:
         if member is None:
             return NotFound(
@@ -244,7 +260,7 @@ class _Round:
                 code="unknown_member",
                 errors=InvalidInput.at("/member", "no member has this identifier").errors,
             )
-        state = states.get(member) or State(member, 0, Account())
+        state = states.get(member) or State(member, 0, Holdings())
         now = max(self._now, state.recorded_at or self._now)
         context = Context(
             now=now,
@@ -254,13 +270,15 @@ class _Round:
             place=submission.place,
             till=submission.till,
             staff=submission.staff,
+            tallies=tallies,
+            closed=self._closed,
         )
         return decide(state, submission.command, context)
 
     async def _write(
         self, connection: Driver, decided: list[Decision | ChorusError], states: dict[int, State]
     ) -> tuple[list[Answer | ChorusError], list[Committed]]:
-        batch = Batch(self._pipeline.currency)
+        batch = Batch()
         answers: list[Answer | ChorusError] = []
         committed: list[Committed] = []
         for submission, member, result in zip(self._submissions, self._members, decided, strict=True):
@@ -275,7 +293,7 @@ class _Round:
             batch.answer(key, member, version, changed=change is not None)
             if change is not None:
                 batch.add(result, change, submission.source)
-                committed.append(Committed(change, compact(result.account)))
+                committed.append(Committed(change, compact(result.holdings)))
             answers.append(
                 Answer(
                     member=member,
@@ -288,6 +306,27 @@ class _Round:
         for member, state in states.items():
             loaded = self._states.get(member)
             if loaded is None or state.version > loaded.version:
-                batch.save(state, loaded.account if loaded else None)
+                batch.save(state, loaded.holdings if loaded else None)
         await batch.write(connection)
         return answers, committed
+
+
+def _named(submissions: list[tuple[int | None, Submission]], purchases: dict[tuple[int, int], Purchase]) -> Named:
+    """What the batch's commands must see although it is spent."""
+    codes = {code for _, s in submissions for code in voucher_codes(s.command)}
+    cancelled = {(m, s.command.voucher) for m, s in submissions if m and isinstance(s.command, CancelVoucher)}
+    used = {(member, no) for (member, _), one in purchases.items() for no, _ in one.vouchers}
+    lots = {(member, POINTS, lot) for (member, _), one in purchases.items() for lot, _ in one.paid_from}
+    return Named(codes, cancelled | used, lots)
+
+
+def _after(before: State | None, decision: Decision, change: Change) -> State:
+    """The member as the next command of the batch sees it."""
+    purchases = dict(before.purchases) if before else {}
+    if decision.purchase:
+        purchases[decision.purchase.version] = decision.purchase
+    lapsed = dict(before.lapsed) if before else {}
+    for entry in decision.entries if lapsed else ():
+        gone = sum(posting.amount for posting in entry.postings if posting.account == EXPIRED)
+        lapsed[entry.currency] = lapsed.get(entry.currency, 0) + gone
+    return State(change.member, change.version, decision.holdings, purchases, change.recorded_at, lapsed)

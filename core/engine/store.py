@@ -18,8 +18,10 @@ import msgspec
 
 from core.database import Driver
 from core.decision import Decision, State
+from core.holdings import Holdings, Progress
 from core.ledger.account import Account, next_due
 from core.members.identifiers import Identifier
+from core.points import POINTS
 from core.snapshot import Change
 
 Key = tuple[str, str]
@@ -28,13 +30,13 @@ Key = tuple[str, str]
 class Batch:
     """Rows to write, and the claims to settle."""
 
-    def __init__(self, currency: str) -> None:
-        self.currency = currency
+    def __init__(self) -> None:
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         # A batch may buy and return, or return twice; one statement can write a row but once, so the last state counts.
         self._purchases: dict[tuple[int, int], str] = {}
         self._answered: list[tuple[str, str, int, int, bool]] = []
         self._refused: list[Key] = []
+        self._tallies: dict[str, int] = defaultdict(int)
 
     def refuse(self, key: Key) -> None:
         """The claim is given up, so that the same key may succeed later."""
@@ -55,51 +57,91 @@ class Batch:
             rows["entry"].append(
                 (member, version, no, entry.kind, entry.occurred_at, change.recorded_at, change.programme)
                 + (source, change.place, entry.reverses)
+                + (msgspec.json.encode(entry.awards).decode() if entry.awards else None,)
             )
             for side, posting in enumerate(entry.postings):
                 rows["posting"].append(
-                    (member, version, no, side, posting.account, self.currency, posting.amount, posting.lot)
+                    (member, version, no, side, posting.account, entry.currency, posting.amount, posting.lot)
                 )
         if decision.purchase is not None:
             self._purchases[(member, decision.purchase.version)] = msgspec.json.encode(decision.purchase).decode()
         # Of this decision, not of the batch's last: the same batch may resolve it.
-        for hold in decision.account.holds:
-            if hold.no == version:
-                takings = msgspec.json.encode(hold.takings).decode()
-                rows["new_hold"].append(
-                    (member, hold.no, self.currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
-                    + (takings,)
-                )
+        for currency, opened in decision.holdings.accounts():
+            for hold in opened.holds:
+                if hold.no == version:
+                    takings = msgspec.json.encode(hold.takings).decode()
+                    rows["new_hold"].append(
+                        (member, hold.no, currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
+                        + (takings, hold.store, hold.stocked)
+                    )
         for end in decision.hold_ends:
             rows["hold_end"].append((member, end.no, end.state, version))
         if decision.profile is not None:
             profile = decision.profile
-            rows["profile"].append((member, profile.code, profile.display_name, profile.locale))
+            birthday = decision.holdings.progress.birthday
+            rows["profile"].append((member, profile.code, profile.display_name, profile.locale, birthday))
+        for tally in decision.tallies:
+            self._tallies[tally.key] += tally.by
+        if (ticket := decision.ticket) is not None:
+            rows["ticket"].append((ticket.draw, ticket.no, member, version, ticket.entropy))
 
-    def save(self, state: State, before: Account | None) -> None:
+    def save(self, state: State, before: Holdings | None) -> None:
         """The member's rows as the last decision of the batch left them. `before` None: a new member."""
-        member, after = state.member, state.account
+        member, after = state.member, state.holdings
+        row = (member, state.version, state.recorded_at)
+        self._rows["new_member" if before is None else "member"].append(row)
+        for currency, account in after.accounts():
+            known = before.of(currency) if before is not None and _has(before, currency) else None
+            if account is not known:
+                self._save_account(member, currency, account, known)
+        self._save_vouchers(member, after, before)
+        progress = before.progress if before is not None else Progress()
+        if after.progress is not progress:
+            self._save_progress(member, after.progress, progress, new=before is None)
+
+    def _save_account(self, member: int, currency: str, after: Account, before: Account | None) -> None:
         qualifying = msgspec.json.encode(after.qualifying).decode()
-        account = (member, self.currency, after.available, after.held, after.debt, after.lots_made) + (
-            qualifying,
-            next_due(after),
+        self._rows["new_account" if before is None else "account"].append(
+            (member, currency, after.available, after.held, after.debt, after.lots_made, qualifying, next_due(after))
+            + (after.waiting, after.lapses_at)
         )
-        if before is None:
-            self._rows["new_member"].append((member, state.version, state.recorded_at))
-            self._rows["new_account"].append(account)
-            before = Account()
-        else:
-            self._rows["member"].append((member, state.version, state.recorded_at))
-            self._rows["account"].append(account)
-        known = {lot.no: lot.remaining for lot in before.lots}
+        known = {lot.no: lot.remaining for lot in before.lots} if before else {}
         for lot in after.lots:
             if lot.no not in known:
                 self._rows["new_lot"].append(
-                    (member, self.currency, lot.no, lot.origin, lot.earned_at, lot.expires_at, lot.amount)
-                    + (lot.remaining,)
+                    (member, currency, lot.no, lot.origin, lot.earned_at, lot.expires_at, lot.amount)
+                    + (lot.remaining, lot.source)
                 )
             elif known[lot.no] != lot.remaining:
-                self._rows["lot"].append((member, self.currency, lot.no, lot.remaining))
+                self._rows["lot"].append((member, currency, lot.no, lot.remaining))
+        waiting = {part.no: part.remaining for part in before.pending} if before else {}
+        for part in after.pending:
+            if part.no not in waiting:
+                self._rows["new_pending"].append(
+                    (member, currency, part.no, part.earned_at, part.vests_at, part.expires_at, part.amount)
+                    + (part.remaining,)
+                )
+            elif waiting[part.no] != part.remaining:
+                self._rows["pending"].append((member, currency, part.no, part.remaining))
+
+    def _save_vouchers(self, member: int, after: Holdings, before: Holdings | None) -> None:
+        known = {one.no: one for one in (before.vouchers or ())} if before else {}
+        for one in after.vouchers or ():
+            if one.no not in known:
+                takings = msgspec.json.encode(one.takings).decode()
+                self._rows["new_voucher"].append(
+                    (member, one.no, one.code, one.reward, one.issued_at, one.expires_at, one.uses, one.used)
+                    + (one.points, one.currency, takings, one.void, one.stocked)
+                )
+            elif known[one.no] != one:
+                self._rows["voucher"].append((member, one.no, one.used, one.void))
+
+    def _save_progress(self, member: int, after: Progress, before: Progress, *, new: bool) -> None:
+        if after.birthday != before.birthday and not new:
+            self._rows["birthday"].append((member, after.birthday))
+        record = msgspec.structs.replace(after, birthday="")
+        if record != msgspec.structs.replace(before, birthday=""):
+            self._rows["progress"].append((member, msgspec.json.encode(record).decode()))
 
     async def write(self, connection: Driver) -> None:
         """Put everything down, in one statement of many parts: a batch's cost is mostly its round trips.
@@ -109,12 +151,17 @@ class Batch:
         """
         self._rows["unclaim"] = self._refused
         self._rows["answer"] = self._answered
+        self._rows["tally"] = [(key, by) for key, by in sorted(self._tallies.items()) if by]
         self._rows["purchase"] = [(*key, record) for key, record in self._purchases.items()]
         for statement in (_PARTS, _PARTS_AFTER):
             present = tuple(name for name, part in statement.items() if self._rows.get(part.follows or name))
             if present:
                 columns = [column for name in present for column in zip(*self._rows.get(name, ()), strict=True)]
                 await connection.execute(_statement(present), *columns)
+
+
+def _has(holdings: Holdings, currency: str) -> bool:
+    return currency == POINTS or currency in holdings.others
 
 
 async def give_identifiers(
@@ -167,6 +214,8 @@ _ACCOUNT = {
     "lots_made": "integer",
     "qualifying": "jsonb",
     "next_due": "timestamptz",
+    "pending": "bigint",
+    "lapses_at": "timestamptz",
 }
 
 _PARTS: dict[str, _Part] = {
@@ -189,12 +238,22 @@ _PARTS: dict[str, _Part] = {
     ),
     "profile": _part(
         "INSERT INTO profile ({names}) SELECT * FROM {rows}",
-        member_id="bigint", code="text", display_name="text", locale="text",
+        member_id="bigint", code="text", display_name="text", locale="text", birthday="text",
+    ),
+    "birthday": _part(
+        "UPDATE profile SET birthday = new.birthday FROM {rows} WHERE profile.member_id = new.member_id",
+        member_id="bigint", birthday="text",
+    ),
+    "progress": _part(
+        """INSERT INTO progress ({names}) SELECT * FROM {rows}
+           ON CONFLICT (member_id) DO UPDATE SET record = excluded.record""",
+        member_id="bigint", record="jsonb",
     ),
     "new_account": _part("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
     "account": _part(
         """UPDATE account SET available = new.available, held = new.held, debt = new.debt,
-                  lots_made = new.lots_made, qualifying = new.qualifying, next_due = new.next_due FROM {rows}
+                  lots_made = new.lots_made, qualifying = new.qualifying, next_due = new.next_due,
+                  pending = new.pending, lapses_at = new.lapses_at FROM {rows}
             WHERE account.member_id = new.member_id AND account.currency = new.currency""",
         **_ACCOUNT,
     ),
@@ -202,6 +261,7 @@ _PARTS: dict[str, _Part] = {
         "INSERT INTO entry ({names}) SELECT * FROM {rows}",
         member_id="bigint", version="bigint", no="smallint", kind="text", occurred_at="timestamptz",
         recorded_at="timestamptz", programme="integer", source="text", place="text", reverses="bigint",
+        awards="jsonb",
     ),
     "posting": _part(
         "INSERT INTO posting ({names}) SELECT * FROM {rows}",
@@ -211,7 +271,7 @@ _PARTS: dict[str, _Part] = {
     "new_lot": _part(
         "INSERT INTO lot ({names}) SELECT * FROM {rows}",
         member_id="bigint", currency="text", no="integer", origin="bigint", earned_at="timestamptz",
-        expires_at="timestamptz", amount="bigint", remaining="bigint",
+        expires_at="timestamptz", amount="bigint", remaining="bigint", source="bigint",
     ),
     "lot": _part(
         """UPDATE lot SET remaining = new.remaining FROM {rows}
@@ -221,7 +281,35 @@ _PARTS: dict[str, _Part] = {
     "new_hold": _part(
         "INSERT INTO hold ({names}, state) SELECT *, 'open' FROM {rows}",
         member_id="bigint", no="bigint", currency="text", reward="text", points="bigint", opened_at="timestamptz",
-        expires_at="timestamptz", takings="jsonb",
+        expires_at="timestamptz", takings="jsonb", store="text", stocked="boolean",
+    ),
+    "new_pending": _part(
+        "INSERT INTO pending ({names}) SELECT * FROM {rows}",
+        member_id="bigint", currency="text", no="bigint", earned_at="timestamptz", vests_at="timestamptz",
+        expires_at="timestamptz", amount="bigint", remaining="bigint",
+    ),
+    "pending": _part(
+        """UPDATE pending SET remaining = new.remaining FROM {rows}
+            WHERE pending.member_id = new.member_id AND pending.currency = new.currency AND pending.no = new.no""",
+        member_id="bigint", currency="text", no="bigint", remaining="bigint",
+    ),
+    "new_voucher": _part(
+        "INSERT INTO voucher ({names}) SELECT * FROM {rows}",
+        member_id="bigint", no="bigint", code="text", reward="text", issued_at="timestamptz",
+        expires_at="timestamptz", uses="integer", used="integer", points="bigint", currency="text", takings="jsonb",
+        void="boolean", stocked="boolean",
+    ),
+    "voucher": _part(
+        """UPDATE voucher SET used = new.used, void = new.void FROM {rows}
+            WHERE voucher.member_id = new.member_id AND voucher.no = new.no""",
+        member_id="bigint", no="bigint", used="integer", void="boolean",
+    ),
+    "ticket": _part(
+        "INSERT INTO draw_ticket ({names}) SELECT * FROM {rows}",
+        draw="text", no="bigint", member_id="bigint", version="bigint", entropy="bytea",
+    ),
+    "tally": _part(
+        "UPDATE tally SET used = used + new.by FROM {rows} WHERE tally.key = new.key", key="text", by="bigint"
     ),
     "purchase": _part(
         """INSERT INTO purchase ({names}) SELECT * FROM {rows}

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from core.engine.commands import Command
-from core.ledger.account import Account
+from core.holdings import Holdings
 from core.members.identifiers import Identifier
 from core.snapshot import Change, Profile
 
@@ -49,11 +49,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """One version that is now durable. `account` is None when only the fact is known (an unknown COMMIT, found
+    """One version that is now durable. `holdings` is None when only the fact is known (an unknown COMMIT, found
     later): whoever shows it must read."""
 
     change: Change
-    account: Account | None
+    holdings: Holdings | None
 
 
 def input_hash(request: Any) -> bytes:

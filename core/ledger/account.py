@@ -3,11 +3,11 @@
 An `Account` is a value: every movement returns a new one with the postings that explain it. Two things hold of any
 account reachable from an empty one by `movements`:
 
-    available = sum(lot.remaining) - debt        held = sum(hold.points)
+    available = sum(lot.remaining) - debt      held = sum(hold.points)      pending = sum(part.remaining)
 
-and the postings of its journal add up to the same two numbers. `settle` is the only place that lets time pass: it ends
-the holds that ran out and the lots past their date, in the order in which it happened. Decider and view both call it,
-so a lot past its date is gone on every surface whether or not a sweep has come by.
+and the postings of its journal add up to the same three numbers. `settle` is the only place that lets time pass: it ends
+the holds that ran out and the lots past their date and lets pending points vest, in the order in which it happened.
+Decider and view both call it, so a lot past its date is gone on every surface whether or not a sweep has come by.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import datetime
 import msgspec
 
 AVAILABLE = "available"
+PENDING = "pending"
 HELD = "held"
 ISSUED = "issued"
 REDEEMED = "redeemed"
@@ -43,9 +44,20 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
     """The exclusive instant: local midnight after the last good day; None never expires."""
     amount: int
     remaining: int
+    source: int = 0
+    """The version of the purchase that earned them, where a return takes them first; 0 for any others."""
 
-    def good_at(self, now: datetime) -> bool:
-        return self.expires_at is None or now < self.expires_at
+
+class Pending(msgspec.Struct, frozen=True, array_like=True):
+    """Points that were earned and are not good yet: a return takes them before any lot."""
+
+    no: int
+    """The member's version that earned them."""
+    earned_at: datetime
+    vests_at: datetime
+    expires_at: datetime | None
+    amount: int
+    remaining: int
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +71,10 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     expires_at: datetime
     takings: tuple[tuple[int, int], ...]
     """(lot, points) in the order taken."""
+    store: str = ""
+    """Where it is to be collected; empty: at whichever till."""
+    stocked: bool = False
+    """Whether it took a piece of the reward's stock."""
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
@@ -76,6 +92,9 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     rest: int = 0
     rest_due: datetime | None = None
     """Not after the first date among the unnamed lots."""
+    pending: tuple[Pending, ...] = ()
+    lapses_at: datetime | None = None
+    """When all lots lapse together unless the member does something before: expiry by activity."""
 
     @property
     def available(self) -> int:
@@ -85,6 +104,17 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     def held(self) -> int:
         return sum([hold.points for hold in self.holds])
 
+    @property
+    def waiting(self) -> int:
+        """Points that are pending."""
+        return sum([part.remaining for part in self.pending])
+
+    def end_of(self, lot: Lot) -> datetime | None:
+        """When `lot` stops being good, by its own date or for want of activity; None never."""
+        if self.lapses_at is None or lot.expires_at is None:
+            return self.lapses_at or lot.expires_at
+        return min(self.lapses_at, lot.expires_at)
+
 
 def whole(before: Account, thin: Account) -> Account:
     """`thin` with the lots it left unnamed, which are those of `before`, the account just before it."""
@@ -92,12 +122,16 @@ def whole(before: Account, thin: Account) -> Account:
         return thin
     known = {lot.no for lot in before.lots}
     fresh = tuple(lot for lot in thin.lots if lot.no not in known)
-    return Account((*before.lots, *fresh), thin.holds, thin.debt, thin.lots_made, thin.qualifying)
+    return msgspec.structs.replace(thin, lots=(*before.lots, *fresh), rest=0, rest_due=None)
 
 
 def next_due(account: Account) -> datetime | None:
     """Not after the instant when the clock next does something; None if it never will."""
     ahead = [account.rest_due] if account.rest_due is not None else []
     ahead += [hold.expires_at for hold in account.holds]
-    ahead += [lot.expires_at for lot in account.lots if lot.remaining and lot.expires_at is not None]
+    ahead += [part.vests_at for part in account.pending if part.remaining]
+    ends = [account.end_of(lot) for lot in account.lots if lot.remaining]
+    if account.rest and account.lapses_at is not None:
+        ends.append(account.lapses_at)
+    ahead += [end for end in ends if end is not None]
     return min(ahead, default=None)

@@ -6,18 +6,29 @@ first. A movement never takes what is not there; the callers decide first whethe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
-from core.ledger.account import AVAILABLE, EXPIRED, HELD, Account, Hold, Lot, Posting
-from core.ledger.expiry import grace_of
-from core.programme.document import Programme
+import msgspec
+
+from core.ledger.account import AVAILABLE, EXPIRED, HELD, PENDING, Account, Hold, Lot, Posting
+from core.ledger.account import Pending as Part
 
 _FAR = datetime.max.replace(tzinfo=UTC)
 
+Takings = tuple[tuple[int, int], ...]
+"""(lot, points) in the order taken."""
+
 
 def credit(
-    account: Account, points: int, counter: str, *, origin: int, earned_at: datetime, expires_at: datetime | None
+    account: Account,
+    points: int,
+    counter: str,
+    *,
+    origin: int,
+    earned_at: datetime,
+    expires_at: datetime | None,
+    source: int = 0,
 ) -> tuple[Account, tuple[Posting, ...], int]:
     """Give `points` (> 0) from `counter`: first to what the member owes, the rest as a new lot.
 
@@ -31,22 +42,52 @@ def credit(
     if not fresh:
         return _changed(account, debt=account.debt - repaid), tuple(postings), 0
     no = account.lots_made + 1
-    lot = Lot(no, origin, earned_at, expires_at, fresh, fresh)
+    lot = Lot(no, origin, earned_at, expires_at, fresh, fresh, source)
     postings.append(Posting(AVAILABLE, fresh, no))
     after = _changed(account, debt=account.debt - repaid, lots=(*account.lots, lot), lots_made=no)
     return after, tuple(postings), no
 
 
-def debit(
-    account: Account, points: int, counter: str, *, first: int = 0
-) -> tuple[Account, tuple[Posting, ...], tuple[tuple[int, int], ...]]:
-    """Take `points` (> 0) to `counter`: lot `first` before any other, then soonest date first; what no lot covers
-    becomes debt.
+def wait(account: Account, part: Part, counter: str) -> tuple[Account, tuple[Posting, ...]]:
+    """Enter `part` as pending points from `counter`."""
+    postings = (Posting(counter, -part.amount), Posting(PENDING, part.amount))
+    return _changed(account, pending=(*account.pending, part)), postings
 
-    Returns the account, the postings, and the takings as (lot, points).
+
+def vest(account: Account, part: Part, *, origin: int) -> tuple[Account, tuple[Posting, ...]]:
+    """Make what remains of `part` good. It keeps the date it had from the start."""
+    after, postings, _ = credit(
+        _with_part(account, part.no, 0),
+        part.remaining,
+        PENDING,
+        origin=origin,
+        earned_at=part.earned_at,
+        expires_at=part.expires_at,
+        source=part.no,
+    )
+    return after, postings
+
+
+def unwait(account: Account, no: int, points: int, counter: str) -> tuple[Account, tuple[Posting, ...], int]:
+    """Take up to `points` of the pending part `no` back to `counter`; returns how many it had."""
+    part = next((part for part in account.pending if part.no == no), None)
+    taken = min(points, part.remaining) if part else 0
+    if part is None or not taken:
+        return account, (), 0
+    after = _with_part(account, no, part.remaining - taken)
+    return after, (Posting(PENDING, -taken), Posting(counter, taken)), taken
+
+
+def debit(
+    account: Account, points: int, counter: str, *, first: Callable[[Lot], bool] = lambda _: False
+) -> tuple[Account, tuple[Posting, ...], Takings]:
+    """Take `points` (> 0) to `counter`: lots that are `first` before any other, then soonest date first; what no lot
+    covers becomes debt.
+
+    Returns the account, the postings, and the takings.
     """
     assert not account.rest, "a debit names lots: it needs them all"
-    order = sorted(account.lots, key=lambda lot: (lot.no != first, _date(lot.expires_at), lot.no))
+    order = sorted(account.lots, key=lambda lot: (not first(lot), _date(lot.expires_at), lot.no))
     left, takings = points, []
     for lot in order:
         taken = min(left, lot.remaining)
@@ -62,14 +103,14 @@ def debit(
 
 
 def restore(
-    account: Account, hold: Hold, points: int, *, origin: int, now: datetime, programme: Programme
+    account: Account, takings: Takings, points: int, counter: str, *, origin: int, now: datetime, grace: datetime
 ) -> tuple[Account, tuple[Posting, ...]]:
-    """Give back `points` of a hold to the very lots they came from, last taken first, and end the hold.
+    """Give back `points` from `counter` to the very lots they were taken from, last taken first.
 
-    What a member owes is repaid first: a debt made while the points were held would otherwise outlive them. A lot
-    whose date has passed is given back as a new lot with the programme's grace.
+    What a member owes is repaid first: a debt made while the points were away would otherwise outlive them. A lot whose
+    date has passed is given back as a new lot that is good until `grace`.
     """
-    postings = [Posting(HELD, -points)]
+    postings = [Posting(counter, -points)]
     left = points
     repaid = min(account.debt, left)
     if repaid:
@@ -77,20 +118,30 @@ def restore(
         account = _changed(account, debt=account.debt - repaid)
         left -= repaid
     by_no = {lot.no: lot for lot in account.lots}
-    for no, taken in reversed(hold.takings):
+    for no, taken in reversed(takings):
         back = min(taken, left)
         if not back:
             continue
         left -= back
         lot = by_no[no]
-        if lot.good_at(now):
+        end = account.end_of(lot)
+        if end is None or now < end:
             account = _changed(account, lots=_with(account.lots, ((no, back),), 1))
             postings.append(Posting(AVAILABLE, back, no))
         else:
-            fresh = Lot(account.lots_made + 1, origin, lot.earned_at, grace_of(now, programme), back, back)
+            account = good_until(account, grace)
+            fresh = Lot(account.lots_made + 1, origin, lot.earned_at, grace, back, back)
             account = _changed(account, lots=(*account.lots, fresh), lots_made=fresh.no)
             postings.append(Posting(AVAILABLE, back, fresh.no))
-    return _without(account, hold), tuple(postings)
+    assert not left, "what is given back was taken from named lots"
+    return account, tuple(postings)
+
+
+def release(
+    account: Account, hold: Hold, *, origin: int, now: datetime, grace: datetime
+) -> tuple[Account, tuple[Posting, ...]]:
+    """End a hold and give its points back, as `restore` does."""
+    return restore(close_hold(account, hold), hold.takings, hold.points, HELD, origin=origin, now=now, grace=grace)
 
 
 def expire(account: Account, lot: Lot) -> tuple[Account, tuple[Posting, ...]]:
@@ -99,12 +150,27 @@ def expire(account: Account, lot: Lot) -> tuple[Account, tuple[Posting, ...]]:
     return _changed(account, lots=_with(account.lots, ((lot.no, lot.remaining),), -1)), postings
 
 
+def redate(
+    account: Account, lots: Collection[Lot], until: datetime, *, origin: int
+) -> tuple[Account, tuple[Posting, ...]]:
+    """Move what remains of `lots` into new ones that are good until `until`: a lot's own date never changes, so that the
+    journal says when points were given longer."""
+    postings = []
+    for lot in lots:
+        no = account.lots_made + 1
+        fresh = Lot(no, origin, lot.earned_at, until, lot.remaining, lot.remaining, lot.source)
+        postings += [Posting(AVAILABLE, -lot.remaining, lot.no), Posting(AVAILABLE, lot.remaining, no)]
+        emptied = _with(account.lots, ((lot.no, lot.remaining),), -1)
+        account = _changed(account, lots=(*emptied, fresh), lots_made=no)
+    return account, tuple(postings)
+
+
 def open_hold(account: Account, hold: Hold) -> Account:
     return _changed(account, holds=(*account.holds, hold))
 
 
 def close_hold(account: Account, hold: Hold) -> Account:
-    return _without(account, hold)
+    return _changed(account, holds=tuple(other for other in account.holds if other.no != hold.no))
 
 
 def qualify(account: Account, period: int, points: int) -> Account:
@@ -115,6 +181,32 @@ def qualify(account: Account, period: int, points: int) -> Account:
     return _changed(account, qualifying=qualifying)
 
 
+def active(account: Account, lapses_at: datetime | None) -> Account:
+    """The member did something for which all points are good until `lapses_at`, or later if they were already. None:
+    points do not expire by activity (any more)."""
+    if lapses_at is None:
+        return account if account.lapses_at is None else _changed(account, lapses_at=None)
+    if account.lapses_at is not None and account.lapses_at >= lapses_at:
+        return account
+    return _changed(account, lapses_at=lapses_at)
+
+
+def good_until(account: Account, instant: datetime) -> Account:
+    """Points given back after all had lapsed must not lapse at once again."""
+    return account if account.lapses_at is None else active(account, instant)
+
+
+def compact(account: Account) -> Account:
+    """The account without lots that are empty and that no open hold took from, and without what has vested: what a
+    store keeps loaded."""
+    held = {no for hold in account.holds for no, _ in hold.takings}
+    lots = tuple(lot for lot in account.lots if lot.remaining or lot.no in held)
+    pending = tuple(part for part in account.pending if part.remaining)
+    if len(lots) == len(account.lots) and len(pending) == len(account.pending):
+        return account
+    return _changed(account, lots=lots, pending=pending)
+
+
 def _date(expires_at: datetime | None) -> datetime:
     return _FAR if expires_at is None else expires_at
 
@@ -123,39 +215,16 @@ def _with(lots: tuple[Lot, ...], takings: Iterable[tuple[int, int]], sign: int) 
     """The lots after `takings`; a lot that is empty stays only until `compact`."""
     by_no = dict(takings)
     return tuple(
-        Lot(lot.no, lot.origin, lot.earned_at, lot.expires_at, lot.amount, lot.remaining + sign * by_no[lot.no])
-        if lot.no in by_no
-        else lot
+        msgspec.structs.replace(lot, remaining=lot.remaining + sign * by_no[lot.no]) if lot.no in by_no else lot
         for lot in lots
     )
 
 
-def _without(account: Account, hold: Hold) -> Account:
-    return _changed(account, holds=tuple(other for other in account.holds if other.no != hold.no))
-
-
-def compact(account: Account) -> Account:
-    """The account without lots that are empty and that no open hold took from: what a store keeps loaded."""
-    held = {no for hold in account.holds for no, _ in hold.takings}
-    lots = tuple(lot for lot in account.lots if lot.remaining or lot.no in held)
-    return account if len(lots) == len(account.lots) else _changed(account, lots=lots)
-
-
-def _changed(
-    account: Account,
-    *,
-    lots: tuple[Lot, ...] | None = None,
-    holds: tuple[Hold, ...] | None = None,
-    debt: int | None = None,
-    lots_made: int | None = None,
-    qualifying: dict[int, int] | None = None,
-) -> Account:
-    return Account(
-        account.lots if lots is None else lots,
-        account.holds if holds is None else holds,
-        account.debt if debt is None else debt,
-        account.lots_made if lots_made is None else lots_made,
-        account.qualifying if qualifying is None else qualifying,
-        account.rest,
-        account.rest_due,
+def _with_part(account: Account, no: int, remaining: int) -> Account:
+    pending = tuple(
+        msgspec.structs.replace(part, remaining=remaining) if part.no == no else part for part in account.pending
     )
+    return _changed(account, pending=pending)
+
+
+_changed = msgspec.structs.replace

@@ -1,4 +1,4 @@
-"""What the clock alone does: holds that run out, lots past their date.
+"""What the clock alone does: holds that run out, pending points that vest, lots past their date.
 
 `settle` applies everything due by `now`, in the order in which it fell due, and says what it did. The decider of every
 command calls it first and journals the result; every view calls it too and journals nothing. So a screen shows today
@@ -8,23 +8,23 @@ what the next command will record.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from core.ledger import movements
-from core.ledger.account import Account, Hold, Lot, Posting
+from core.ledger.account import Account, Hold, Lot, Pending, Posting
+from core.ledger.expiry import grace_of
+from core.points import POINTS
 from core.programme.document import Programme
-from core.tiers.ladder import period_of, period_start
 
 
 class Due(msgspec.Struct, frozen=True):
-    """One thing the clock did. `hold` or `lot` is set, never both."""
+    """One thing the clock did to `subject`."""
 
     at: datetime
     postings: tuple[Posting, ...]
-    hold: Hold | None = None
-    lot: Lot | None = None
+    subject: Hold | Pending | Lot
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -32,54 +32,40 @@ class Settled(msgspec.Struct, frozen=True):
     due: tuple[Due, ...]
 
 
-class Validity(msgspec.Struct, frozen=True):
-    """From when and until when a view of an account is true, the clock being the only thing that moves."""
-
-    valid_from: datetime
-    valid_until: datetime
-
-
-def settle(account: Account, now: datetime, programme: Programme, *, origin: int = 0) -> Settled:
+def settle(
+    account: Account, now: datetime, programme: Programme, *, currency: str = POINTS, origin: int = 0
+) -> Settled:
     """The account as of `now`. `origin` is the version that journals it (new lots name it); 0 for a view."""
     done: list[Due] = []
-    while (found := _next(account)) is not None and found[0] <= now:
-        at, hold, lot = found
-        if hold is not None:
-            account, postings = movements.restore(
-                account, hold, hold.points, origin=origin, now=at, programme=programme
-            )
-            done.append(Due(at, postings, hold=hold))
-        else:
-            assert lot is not None
-            account, postings = movements.expire(account, lot)
-            done.append(Due(at, postings, lot=lot))
+    while (found := next_thing(account)) is not None and found[0] <= now:
+        at, subject = found
+        match subject:
+            case Hold():
+                grace = grace_of(at, programme, currency)
+                account, postings = movements.release(account, subject, origin=origin, now=at, grace=grace)
+            case Pending():
+                account, postings = movements.vest(account, subject, origin=origin)
+            case Lot():
+                account, postings = movements.expire(account, subject)
+        done.append(Due(at, postings, subject))
     return Settled(account, tuple(done))
 
 
-def validity(account: Account, recorded_at: datetime, now: datetime, programme: Programme) -> Validity:
-    """The instants between which the clock alone changes nothing on a screen: `valid_from` <= now < `valid_until`.
-
-    `recorded_at` is when the member's version was recorded; `valid_from` is never before it.
-    """
-    settled = settle(account, now, programme)
-    period = period_of(now, programme)
-    # A new period changes every view, if only the year it names.
-    begun = [recorded_at, period_start(period, programme), *(due.at for due in settled.due)]
-    ahead = [period_start(period + 1, programme)]
-    if (found := _next(settled.account)) is not None:
-        ahead.append(found[0])
-    return Validity(max(begun).astimezone(UTC), min(ahead).astimezone(UTC))
+def next_thing(account: Account) -> tuple[datetime, Hold | Pending | Lot] | None:
+    """What falls due next. At one instant holds come first, then what vests, then lots: one order, so that a replay
+    writes the same entries. (A hold's points get the grace either way: at that instant their lot's date has passed.)"""
+    return min(_ahead(account), key=lambda due: (due[0], _ORDER[type(due[1])]), default=None)
 
 
-def _next(account: Account) -> tuple[datetime, Hold | None, Lot | None] | None:
-    """What falls due next. A hold comes before a lot of the same instant: one order, so that a replay writes the same
-    entries. (Its points get the grace either way: at that instant their lot's date has passed.)"""
-    return min(_ahead(account), key=lambda due: (due[0], due[1] is None), default=None)
+_ORDER: dict[type, int] = {Hold: 0, Pending: 1, Lot: 2}
 
 
-def _ahead(account: Account) -> Iterator[tuple[datetime, Hold | None, Lot | None]]:
+def _ahead(account: Account) -> Iterator[tuple[datetime, Hold | Pending | Lot]]:
     for hold in account.holds:
-        yield hold.expires_at, hold, None
+        yield hold.expires_at, hold
+    for part in account.pending:
+        if part.remaining:
+            yield part.vests_at, part
     for lot in account.lots:
-        if lot.remaining and lot.expires_at is not None:
-            yield lot.expires_at, None, lot
+        if lot.remaining and (end := account.end_of(lot)) is not None:
+            yield end, lot

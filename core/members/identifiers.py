@@ -16,12 +16,17 @@ import phonenumbers
 
 from core.errors import InvalidInput
 
-Kind = Literal["code", "email", "phone", "card"]
+Kind = Literal["code", "email", "phone", "card", "voucher"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.][^@\s]*\.[^@\s.]{2,63}")
 _CARD = re.compile(r"[A-Za-z0-9]{4,40}")
 _CODE_DIGITS = 12
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that is read as another."""
+_LOOKALIKES = str.maketrans("OIL", "011")
+_VOUCHER_LETTERS = 12
+"""60 bits: nobody finds one by trying, and staff can still type it."""
 
 
 class Identifier(msgspec.Struct, frozen=True):
@@ -33,7 +38,8 @@ def normalise(identifier: Identifier, pointer: str) -> Identifier:
     """The one spelling of `identifier`. Raises `InvalidInput` at `pointer` + `/value`.
 
     code: twelve digits of which the last is a Luhn check; email: NFC, lower case (the local part too: no mail service
-    in use tells them apart); phone: E.164, must be given with its country code; card: letters and digits, upper case.
+    in use tells them apart); phone: E.164, must be given with its country code; card: letters and digits, upper case;
+    voucher: the code of a voucher, which finds the member it was given to.
     """
     raw = unicodedata.normalize("NFKC", identifier.value).strip()
     if not raw.isprintable():
@@ -75,13 +81,25 @@ def _card(raw: str) -> str:
     return compact.upper()
 
 
-_NORMALISERS = {"code": _code, "email": _email, "phone": _phone, "card": _card}
+def _voucher(raw: str) -> str:
+    compact = raw.replace(" ", "").replace("-", "").upper().translate(_LOOKALIKES)
+    if len(compact) != _VOUCHER_LETTERS or any(letter not in _ALPHABET for letter in compact):
+        raise ValueError(f"not a voucher code: {_VOUCHER_LETTERS} letters and digits")
+    return compact
+
+
+_NORMALISERS = {"code": _code, "email": _email, "phone": _phone, "card": _card, "voucher": _voucher}
 
 
 def new_code() -> str:
     """A member code nobody can guess from another: eleven random digits and their check."""
     body = f"{secrets.randbelow(10 ** (_CODE_DIGITS - 1)):0{_CODE_DIGITS - 1}d}"
     return body + str((10 - _luhn(body + "0")) % 10)
+
+
+def new_voucher_code() -> str:
+    """A voucher code nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_VOUCHER_LETTERS))
 
 
 def _luhn(digits: str) -> int:

@@ -1,29 +1,32 @@
 """The programme document: what a retailer's owner writes, as strict structs.
 
-One document is one revision. It is read from TOML, checked whole by `validation.check`, stored as JSON with its
+One document is one revision. It is read from TOML, checked whole by `validation.parse`, stored as JSON with its
 `schema`, and never edited in place: publishing makes the next revision. Every journal entry records the revision that
-decided it. Fractions ("0.8", "10") are decimal strings in the document so that nothing passes through a float.
+decided it. Fractions ("0.8", "10") are decimal strings in the document so that nothing passes through a float. What a
+purchase earns is in `earn`, what points buy in `spend`; the rest, and the whole, is here.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from core.money import MINOR_DIGITS
-from core.programme.rounding import Rounding
+from core.points import POINTS
+from core.programme.earn import Campaign, Earn, Rates
+from core.programme.spend import MemberPrice, Reward, Worth
+from core.programme.strict import Strict as _Strict
+from core.programme.strict import Text, fraction
 
-SCHEMA = 1
+__all__ = ["SCHEMA", "SCHEMAS", "Programme", "Published", "Reward", "Text", "text_in"]
 
-Text = dict[str, str]
-"""Wording by locale: `en` always, `zh-Hans` and `zh-Hant` where given; see `text_in`."""
-
-
-class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A misspelt key is an error, not a setting that silently keeps its default."""
+SCHEMA = 2
+SCHEMAS = (1, 2)
+"""What this build reads. Schema 1 had one rate, one currency and rewards held at the till; it means the same in 2."""
 
 
 class Brand(_Strict, frozen=True, kw_only=True):
@@ -41,28 +44,59 @@ class Points(_Strict, frozen=True, kw_only=True):
     other: Text
 
 
-class Channel(_Strict, frozen=True, kw_only=True):
-    coefficient: str = "1"
-
-
-class Earn(_Strict, frozen=True, kw_only=True):
-    """Base earn: `points_per_unit` points for one whole unit of money (a dollar, not a cent)."""
-
-    points_per_unit: str
-    rounding: Rounding = "down"
-    channels: dict[str, Channel]
-
-    @property
-    def rate(self) -> Fraction:
-        return Fraction(self.points_per_unit)
-
-
 class Expiry(_Strict, frozen=True, kw_only=True):
-    """Points are good through the same day `months` later, in the programme's zone; 0 means they never expire."""
+    """When points stop being good, in the programme's zone.
 
+    `rolling`: through the same day `months` later. `fixed`: through the first `on` (month and day) that is at least
+    `months` away. `activity`: all of them, through the same day `months` after the member last earned or spent.
+    """
+
+    mode: Literal["rolling", "fixed", "activity"] = "rolling"
     months: int
+    """0: they never expire."""
+    on: str = "12-31"
+    """For `fixed`; `02-29` is the last day of February."""
     grace_days: int = 30
     """A reinstated lot whose date has passed is good for so many days more."""
+    warn_days: int = 90
+    """Surfaces warn so many days ahead, with what could be bought,"""
+    again_days: int = 14
+    """and more urgently so many days ahead."""
+
+
+class Currency(_Strict, frozen=True, kw_only=True):
+    """One more currency beside the points: earned on the same purchases at its own rate, with its own dates. Tiers
+    never stand on it."""
+
+    code: str
+    one: Text
+    other: Text
+    points_per_unit: str = "0"
+    """Per whole unit of money, times the channel's coefficient; campaigns may give more of it."""
+    expiry: Expiry
+
+
+class Qualification(_Strict, frozen=True, kw_only=True):
+    """What a tier stands on and for how long."""
+
+    measure: Literal["points", "spend", "visits"] = "points"
+    """Points that qualify; money that earned (minor units); purchases of at least `min_visit`. It cannot be changed once
+    members have some."""
+    months: Literal[1, 2, 3, 4, 6, 12] = 12
+    starts: int = 1
+    """The month a period of the year starts in."""
+    landing: Literal["drop", "one"] = "drop"
+    """A period that does not keep the tier: `drop` to what it did reach, or `one` tier down a period at most."""
+    notice_days: int = 60
+    """Surfaces say so many days ahead that a tier is going to be lost, and what would keep it."""
+    min_visit: int = 1
+    """Minor units of money below which a purchase is no visit."""
+
+
+class Returns(_Strict, frozen=True, kw_only=True):
+    negative: Literal["debt", "floor"] = "debt"
+    """When returned points were spent already: `debt` takes the balance below zero, the next points repay it; `floor`
+    takes only what is there and lets the rest go."""
 
 
 class Card(_Strict, frozen=True, kw_only=True):
@@ -81,23 +115,16 @@ class Tier(_Strict, frozen=True, dict=True, kw_only=True):
     threshold: int
     earn_bonus: str = "0"
     """Extra points as a fraction of the base; they do not qualify."""
+    lifetime: int = 0
+    """Held for ever by whoever has qualified so much in all periods together; 0: not to be had so."""
+    benefits: tuple[Text, ...] = ()
+    """In words, as surfaces list them."""
     card: Card | None = None
     """Without it, the colours follow the tier's rank: petrol, silver, gold."""
 
     @cached_property
     def bonus(self) -> Fraction:
-        return Fraction(self.earn_bonus)
-
-
-class Reward(_Strict, frozen=True, kw_only=True):
-    id: str
-    name: Text
-    points: int
-    stub: Text
-    """What the ticket's stub shows, at most four characters: "$5"."""
-    terms: Text = {}
-    value: int = 0
-    """Worth in minor units of the programme's money currency; 0 where it has none."""
+        return fraction(self.earn_bonus)
 
 
 class Store(_Strict, frozen=True, kw_only=True):
@@ -111,6 +138,13 @@ class Product(_Strict, frozen=True, kw_only=True):
     sku: str
     one: Text
     other: Text
+
+
+class Segment(_Strict, frozen=True, kw_only=True):
+    """A group of members that campaigns may name. Who is in it is told by the retailer's own systems."""
+
+    id: str
+    name: Text
 
 
 class Limits(_Strict, frozen=True, kw_only=True):
@@ -137,7 +171,15 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
     earn: Earn
     expiry: Expiry
     tiers: tuple[Tier, ...]
+    currencies: tuple[Currency, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
+    qualification: Qualification = Qualification()
+    returns: Returns = Returns()
+    worth: Worth | None = None
+    """What points are worth as part payment; without it they pay for no part of a basket."""
     rewards: tuple[Reward, ...] = ()
+    member_prices: tuple[MemberPrice, ...] = ()
+    segments: tuple[Segment, ...] = ()
     stores: tuple[Store, ...] = ()
     products: tuple[Product, ...] = ()
     limits: Limits = Limits()
@@ -151,10 +193,26 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
         return ProgrammeKey(self)
 
     @cached_property
-    def rates(self) -> dict[str, Fraction]:
-        """Points for one minor unit of money, by channel."""
-        per_unit = self.earn.rate / 10 ** MINOR_DIGITS[self.money]
-        return {name: per_unit * Fraction(channel.coefficient) for name, channel in self.earn.channels.items()}
+    def rates(self) -> Rates:
+        return Rates(self.earn, {one.code: one.points_per_unit for one in self.currencies}, MINOR_DIGITS[self.money])
+
+    @cached_property
+    def currency_codes(self) -> tuple[str, ...]:
+        """The points first."""
+        return (POINTS, *(one.code for one in self.currencies))
+
+    @cached_property
+    def expiries(self) -> dict[str, Expiry]:
+        """By currency."""
+        return {POINTS: self.expiry, **{one.code: one.expiry for one in self.currencies}}
+
+    def expiry_in(self, currency: str) -> Expiry:
+        """A currency that the programme no longer has keeps the points' rule."""
+        return self.expiries.get(currency, self.expiry)
+
+    @cached_property
+    def campaigns_by_id(self) -> dict[str, Campaign]:
+        return {campaign.id: campaign for campaign in self.campaigns}
 
     @cached_property
     def rewards_by_id(self) -> dict[str, Reward]:

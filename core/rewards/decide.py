@@ -1,26 +1,49 @@
-"""Rewards: hold points for one, then capture it (whole) or void it; each hold is resolved at most once."""
+"""Rewards and points on hold: opened, then captured (whole) or voided; each hold is resolved at most once.
+
+A reward is held for the till one stands at, or for collection in a store; points are held for a basket, and the
+purchase captures them. A hold takes a piece of the stock, and one that is voided or runs out gives it back.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
-from core.decision import Context, Decision, Entry, HoldEnd, Opening, State, change_of, opening
-from core.errors import FieldError, NotFound, Rejected
+from core.decision import Context, Decision, Entry, HoldEnd, Opening, State, active, change_of, opening
+from core.earning.tender import amount_of
+from core.errors import FieldError, InvalidInput, Rejected
+from core.holdings import Holdings
 from core.ledger import movements
 from core.ledger.account import HELD, REDEEMED, Hold, Posting
+from core.ledger.expiry import grace_of, vesting_of
+from core.limits import Tally
+from core.points import MAX_POINTS, POINTS
+from core.programme.document import Reward
+from core.rewards import offer
 
 MAX_HOLDS = 20
 """Open at once, of one member: more is a stuck cart, not a wish."""
 
 
 class HoldReward(msgspec.Struct, frozen=True, tag="hold"):
+    """`store`: where it is to be collected; empty for the till one stands at."""
+
     reward: str
+    store: str = ""
+
+
+class HoldPoints(msgspec.Struct, frozen=True, tag="hold_points"):
+    """Set points aside to pay for part of a basket."""
+
+    points: int
 
 
 class CaptureHold(msgspec.Struct, frozen=True, tag="capture"):
+    """`paid`: the money taken for a reward of points and money, in minor units."""
+
     hold: int
+    paid: int = 0
 
 
 class VoidHold(msgspec.Struct, frozen=True, tag="void"):
@@ -29,71 +52,161 @@ class VoidHold(msgspec.Struct, frozen=True, tag="void"):
 
 
 def hold(state: State, command: HoldReward, context: Context) -> Decision:
-    """Set a reward's points aside. Rejects `insufficient_points`, `too_many_holds`; raises `NotFound`."""
-    reward = context.programme.rewards_by_id.get(command.reward)
-    if reward is None:
-        raise NotFound(
-            "no such reward", code="unknown_reward", errors=(FieldError("/reward", "is not in the catalogue"),)
-        )
+    """Set a reward's points and a piece of its stock aside. Rejects what `offer.check` does, `not_held` (a reward that is
+    claimed instead), `not_collected`, `too_many_holds`; raises `NotFound`."""
+    reward = offer.reward_of(command.reward, context)
+    if reward.kind not in ("goods", "experience"):
+        raise Rejected("this reward is had at once, not held", code="not_held")
+    _check_store(command.store, reward, context)
     opened = opening(state, context)
-    account = opened.account
-    if account.available < reward.points:
-        raise Rejected(f"{reward.points} points are needed, {account.available} are there", code="insufficient_points")
-    if len(account.holds) >= MAX_HOLDS:
-        raise Rejected(f"{MAX_HOLDS} rewards are on hold already", code="too_many_holds")
-    account, postings, takings = movements.debit(account, reward.points, HELD)
+    offer.check(reward, opened.holdings, context)
+    holdings, tallies = offer.had(reward, opened.holdings, context)
+    if command.store:
+        until = vesting_of(context.now, reward.collect_days, context.programme)
+    else:
+        until = context.now + timedelta(minutes=context.programme.limits.hold_minutes)
+    return _held(state, context, opened, holdings, reward, reward.points, until, tallies, store=command.store)
+
+
+def hold_points(state: State, command: HoldPoints, context: Context) -> Decision:
+    """Rejects `insufficient_points`, `points_pay_nothing`, `too_many_holds`; raises `InvalidInput`."""
+    if not 0 < command.points <= MAX_POINTS:
+        raise InvalidInput.at("/points", f"must be 1 to {MAX_POINTS}")
+    amount_of(command.points, context.programme)
+    opened = opening(state, context)
+    there = opened.holdings.account.available
+    if there < command.points:
+        raise Rejected(f"only {there} points are there", code="insufficient_points")
     until = context.now + timedelta(minutes=context.programme.limits.hold_minutes)
-    opened_hold = Hold(state.version + 1, reward.id, reward.points, context.now, until, takings)
-    account = movements.open_hold(account, opened_hold)
-    change = change_of(state, context, "hold", account, opened, reward=reward.id, hold=opened_hold.no)
-    entry = Entry(kind="hold", occurred_at=context.now, postings=postings)
-    return Decision(change=change, account=account, entries=(*opened.entries, entry), hold_ends=opened.hold_ends)
+    return _held(state, context, opened, opened.holdings, None, command.points, until, ())
 
 
 def capture(state: State, command: CaptureHold, context: Context) -> Decision:
-    """Spend a hold. Rejects `hold_not_open` (captured, voided or timed out before)."""
+    """Spend a hold. Rejects `hold_not_open` (captured, voided or timed out before), `money_due`."""
     opened = opening(state, context)
-    held = _open_hold(opened, command.hold)
-    account = movements.close_hold(opened.account, held)
+    currency, held = _open_hold(opened, command.hold)
+    reward = context.programme.rewards_by_id.get(held.reward)
+    due = reward.money if reward else 0
+    if command.paid != due:
+        errors = (FieldError("/paid", f"must be {due}, the money that this reward costs"),)
+        raise Rejected(f"{due} minor units of money are to be paid for it", code="money_due", errors=errors)
+    if not held.reward:
+        raise Rejected("points on hold for a basket are spent by its purchase", code="hold_not_open")
+    holdings = opened.holdings.with_account(currency, movements.close_hold(opened.holdings.of(currency), held))
+    holdings = active(holdings, currency, context.now, context)
     entry = Entry(
         kind="capture",
         occurred_at=context.now,
         postings=(Posting(HELD, -held.points), Posting(REDEEMED, held.points)),
         reverses=held.no,
+        currency=currency,
     )
-    change = change_of(state, context, "capture", account, opened, reward=held.reward, hold=held.no, base=held.points)
+    change = change_of(
+        state,
+        context,
+        "capture",
+        holdings,
+        opened,
+        reward=held.reward,
+        hold=held.no,
+        base=held.points,
+        currency=currency,
+        amount=command.paid,
+    )
     return Decision(
         change=change,
-        account=account,
+        holdings=holdings,
         entries=(*opened.entries, entry),
         hold_ends=(*opened.hold_ends, HoldEnd(held.no, "captured")),
+        tallies=opened.tallies,
     )
 
 
 def void(state: State, command: VoidHold, context: Context) -> Decision:
-    """Give a hold's points back to the lots they came from. Rejects `hold_not_open`."""
+    """Give a hold's points back to the lots they came from, and its piece to the stock. Rejects `hold_not_open`."""
     opened = opening(state, context)
-    held = _open_hold(opened, command.hold)
-    account, postings = movements.restore(
-        opened.account,
+    currency, held = _open_hold(opened, command.hold)
+    account, postings = movements.release(
+        opened.holdings.of(currency),
         held,
-        held.points,
         origin=state.version + 1,
         now=context.now,
-        programme=context.programme,
+        grace=grace_of(context.now, context.programme, currency),
     )
-    entry = Entry(kind="void", occurred_at=context.now, postings=postings, reverses=held.no)
-    change = change_of(state, context, "void", account, opened, reward=held.reward, hold=held.no, reason=command.reason)
+    holdings, tallies = opened.holdings.with_account(currency, account), tuple[Tally, ...]()
+    if held.reward:
+        holdings, tallies = offer.given_back(held.reward, holdings, stocked=held.stocked)
+    entry = Entry(kind="void", occurred_at=context.now, postings=postings, reverses=held.no, currency=currency)
+    change = change_of(
+        state,
+        context,
+        "void",
+        holdings,
+        opened,
+        reward=held.reward,
+        hold=held.no,
+        currency=currency,
+        reason=command.reason,
+    )
     return Decision(
         change=change,
-        account=account,
+        holdings=holdings,
         entries=(*opened.entries, entry),
         hold_ends=(*opened.hold_ends, HoldEnd(held.no, "voided")),
+        tallies=(*opened.tallies, *tallies),
     )
 
 
-def _open_hold(opened: Opening, no: int) -> Hold:
-    for held in opened.account.holds:
-        if held.no == no:
-            return held
+def _check_store(store: str, reward: Reward, context: Context) -> None:
+    if not store:
+        return
+    if not reward.collect_days:
+        raise Rejected("this reward is not kept for collection in a store", code="not_collected")
+    if store not in context.programme.stores_by_id:
+        raise InvalidInput.at("/store", "is not a store of the programme")
+
+
+def _held(
+    state: State,
+    context: Context,
+    opened: Opening,
+    holdings: Holdings,
+    reward: Reward | None,
+    points: int,
+    until: datetime,
+    tallies: tuple[Tally, ...],
+    *,
+    store: str = "",
+) -> Decision:
+    currency = reward.currency if reward else POINTS
+    if sum(len(account.holds) for _, account in holdings.accounts()) >= MAX_HOLDS:
+        raise Rejected(f"{MAX_HOLDS} are on hold already", code="too_many_holds")
+    account, postings, takings = movements.debit(holdings.of(currency), points, HELD)
+    held = Hold(
+        state.version + 1,
+        reward.id if reward else "",
+        points,
+        context.now,
+        until,
+        takings,
+        store=store,
+        stocked=bool(tallies),
+    )
+    holdings = holdings.with_account(currency, movements.open_hold(account, held))
+    change = change_of(state, context, "hold", holdings, opened, reward=held.reward, hold=held.no, currency=currency)
+    entry = Entry(kind="hold", occurred_at=context.now, postings=postings, currency=currency)
+    return Decision(
+        change=change,
+        holdings=holdings,
+        entries=(*opened.entries, entry),
+        hold_ends=opened.hold_ends,
+        tallies=(*opened.tallies, *tallies),
+    )
+
+
+def _open_hold(opened: Opening, no: int) -> tuple[str, Hold]:
+    for currency, account in opened.holdings.accounts():
+        for held in account.holds:
+            if held.no == no:
+                return currency, held
     raise Rejected("this hold is not open (captured, voided or timed out)", code="hold_not_open")

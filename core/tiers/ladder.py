@@ -1,51 +1,107 @@
-"""Where a member stands on the ladder of tiers.
+"""Where a member stands on the ladder of tiers, and what it takes to stay there.
 
-A tier comes from qualifying points earned in a qualification period, never from the spendable balance. The period is
-the calendar year in the programme's zone; a tier reached in one year is kept to the end of the next, so it is the
-better of this year's band and last year's. That makes the standing a pure function of the points per year and the
-clock: nothing has to run at midnight for a tier to be right.
+A tier comes from what qualified in a qualification period, never from the spendable balance. A tier reached in one
+period is kept to the end of the next; after that a member falls to what that next period did reach, or (soft landing)
+one tier a period. So the standing is a pure function of the figures by period and the clock: nothing has to run at
+midnight for a tier to be right, and an event that arrives late raises it as if it had come in time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from core.programme.document import Programme, Tier
 
 
+class Keep(msgspec.Struct, frozen=True):
+    """A tier that is going to be lost: what keeps it, until when, and what it falls to otherwise."""
+
+    needed: int
+    until: datetime
+    """Exclusive: the end of the period."""
+    falls_to: Tier
+
+
 class Standing(msgspec.Struct, frozen=True):
     tier: Tier
     period: int
-    """The year now running."""
+    """The period now running."""
     qualifying: int
-    """Points that qualify in it so far."""
+    """What qualified in it so far."""
     next: Tier | None
     """The next tier up from `tier`; None at the top."""
+    kept_through: int | None
+    """The last period through which the tier is sure, whatever is bought; None for ever."""
+    keep: Keep | None
+    """Set when it is not sure beyond the period now running."""
 
 
 def period_of(instant: datetime, programme: Programme) -> int:
-    """The qualification period an instant falls in."""
-    return instant.astimezone(programme.tzinfo).year
+    """The qualification period an instant falls in. Of whole years that start in January it is the year."""
+    local, rule = instant.astimezone(programme.tzinfo), programme.qualification
+    return (local.year * 12 + local.month - rule.starts) // rule.months
 
 
 def period_start(period: int, programme: Programme) -> datetime:
-    return datetime(period, 1, 1, tzinfo=programme.tzinfo)
+    """Its first local midnight."""
+    rule = programme.qualification
+    year, month0 = divmod(period * rule.months + rule.starts - 1, 12)
+    return datetime(year, month0 + 1, 1, tzinfo=programme.tzinfo)
 
 
 def standing(qualifying: Mapping[int, int], programme: Programme, now: datetime) -> Standing:
-    """`qualifying` is points by period."""
-    period = period_of(now, programme)
-    rank = max(_band(qualifying.get(period, 0), programme), _band(qualifying.get(period - 1, 0), programme))
-    upper = programme.tiers[rank + 1] if rank + 1 < len(programme.tiers) else None
-    return Standing(programme.tiers[rank], period, qualifying.get(period, 0), upper)
+    """`qualifying` is what qualified by period, in the programme's measure."""
+    period, tiers = period_of(now, programme), programme.tiers
+    rank = rank_in(period, qualifying, programme)
+    tier, upper = tiers[rank], tiers[rank + 1] if rank + 1 < len(tiers) else None
+    through = _kept_through(period, rank, qualifying, programme)
+    keep = None
+    if through == period:
+        keep = Keep(
+            needed=tier.threshold - qualifying.get(period, 0),
+            until=period_start(period + 1, programme),
+            falls_to=tiers[rank_in(period + 1, qualifying, programme)],
+        )
+    return Standing(tier, period, qualifying.get(period, 0), upper, through, keep)
 
 
-def _band(points: int, programme: Programme) -> int:
+def notice_from(keep: Keep, programme: Programme) -> datetime:
+    """From when on surfaces say that a tier is going to be lost."""
+    return keep.until - timedelta(days=programme.qualification.notice_days)
+
+
+def rank_in(period: int, qualifying: Mapping[int, int], programme: Programme) -> int:
+    """The rank held in `period`, if nothing else qualifies up to its end."""
+    rank = max(_reached(period - back, qualifying, programme) - back for back in _falls(programme))
+    lasting = sum(qualifying.values())
+    for i, tier in enumerate(programme.tiers):
+        if tier.lifetime and lasting >= tier.lifetime:
+            rank = max(rank, i)
+    return rank
+
+
+def _falls(programme: Programme) -> range:
+    """How many periods back a tier may still tell, one rank lower for each."""
+    return range(len(programme.tiers) if programme.qualification.landing == "one" else 1)
+
+
+def _reached(period: int, qualifying: Mapping[int, int], programme: Programme) -> int:
+    """The better of that period's band and the one's before, which is kept through it."""
+    best = max(qualifying.get(period, 0), qualifying.get(period - 1, 0))
     rank = 0
     for i, tier in enumerate(programme.tiers):
-        if points >= tier.threshold:
+        if best >= tier.threshold:
             rank = i
     return rank
+
+
+def _kept_through(period: int, rank: int, qualifying: Mapping[int, int], programme: Programme) -> int | None:
+    if rank == 0:
+        return None
+    for through in range(period, period + len(programme.tiers) + 2):
+        if rank_in(through + 1, qualifying, programme) < rank:
+            return through
+    return None

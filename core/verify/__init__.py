@@ -11,7 +11,7 @@ from time import perf_counter
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from core.engine.engine import CURRENCY
+from core.points import POINTS
 from core.verify import rows
 from core.verify.audit import audit
 from core.verify.report import Finding, Report
@@ -49,7 +49,7 @@ async def verify_in(connection: AsyncConnection, progress: Progress | None = Non
     async for within in rows.ranges(connection):
         for member in (await rows.read(connection, within)).values():
             _count(report, member)
-            _note(report, audit(member, rules, CURRENCY))
+            _note(report, audit(member, rules, POINTS))
         if progress is not None:
             progress(report.members, total)
     await _claims(connection, report)

@@ -17,7 +17,7 @@ import msgspec
 import uvloop
 
 from core.database import connect
-from core.earning.purchase import RecordPurchase
+from core.earning.slip import RecordPurchase
 from core.engine.engine import Engine
 from core.engine.submission import Committed, Submission, input_hash
 from core.members.identifiers import Identifier

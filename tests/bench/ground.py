@@ -30,7 +30,7 @@ from core import devices
 from core.clock import system_clock
 from core.database import connect, migrate
 from core.devices import Device
-from core.earning.purchase import RecordPurchase
+from core.earning.slip import RecordPurchase
 from core.embedded import Embedded, Endpoints
 from core.engine.engine import Engine
 from core.engine.submission import Submission, input_hash

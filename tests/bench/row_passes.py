@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from core.holdings import Holdings
 from core.ledger.account import Account, Lot
 from core.programme.document import Published
 from core.programme.validation import default_document, parse
@@ -119,7 +120,7 @@ def snapshots() -> Iterator[Snapshot]:
         lots = (Lot(1, 1, at, at + timedelta(days=300), points, points),) if points else ()
         account = Account(lots=lots, lots_made=1, qualifying={2026: qualifying})
         profile = Profile(f"{member:012}", "", LOCALES[member % len(LOCALES)])
-        yield Snapshot(member, 20, at, profile, account, changes)
+        yield Snapshot(member, 20, at, profile, Holdings(account), changes)
 
 
 def judge(data: bytes, folder: Path) -> str:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from core.clock import rfc3339
-from core.earning.purchase import MAX_LINES
+from core.earning.slip import MAX_LINES
 from tests.bff.house import House, Shopper, bearer, fresh
 from tests.bff.problems import Body, must_be_problem
 

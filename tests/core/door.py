@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import connect
-from core.earning.purchase import RecordPurchase
+from core.earning.slip import RecordPurchase
 from core.engine.commands import Command
 from core.engine.engine import Engine
 from core.engine.submission import Answer, Submission, input_hash

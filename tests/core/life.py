@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.decision import Context, Decision, State
-from core.earning.purchase import RecordPurchase
+from core.earning.slip import RecordPurchase
 from core.engine.commands import Command, decide
 from core.errors import ChorusError
-from core.ledger.account import Account
+from core.holdings import Holdings
 from core.members.decide import Enrol
 from core.programme.document import Programme
 from core.snapshot import Change, Line
@@ -24,7 +24,7 @@ class Life:
     def __init__(self, rules: Programme | None = None, now: datetime = START) -> None:
         self.published = published(rules or programme())
         self.now = now
-        self.state = State(1, 0, Account())
+        self.state = State(1, 0, Holdings())
         self.last: Decision
         self.do(Enrol("079927398713", (), "en", "Member 1"))
 
@@ -38,7 +38,7 @@ class Life:
         purchases = dict(self.state.purchases)
         if decision.purchase is not None:
             purchases[decision.purchase.version] = decision.purchase
-        self.state = State(1, decision.change.version, decision.account, purchases)
+        self.state = State(1, decision.change.version, decision.holdings, purchases)
         return decision.change
 
     def buy(self, amount: int, *, ago: timedelta = timedelta(0), channel: str = "store") -> Change:
@@ -48,7 +48,7 @@ class Life:
 
     def lots(self) -> list[int]:
         """What is left of each lot ever made."""
-        return [lot.remaining for lot in self.state.account.lots]
+        return [lot.remaining for lot in self.state.holdings.account.lots]
 
     def refusal(self, command: Command, *, staff: bool = False) -> ChorusError:
         before = self.state

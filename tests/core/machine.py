@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.adjustments.decide import AdjustPoints, SettleDue
-from core.earning.purchase import RecordPurchase
 from core.earning.returns import ReturnLine, ReturnPurchase
+from core.earning.slip import RecordPurchase
 from core.engine.commands import Command
 from core.errors import ChorusError
 from core.ledger.account import Account

@@ -14,7 +14,7 @@ from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine import load
 from core.engine.submission import Answer, Committed, input_hash
 from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound, Rejected, Unavailable
-from core.ledger.account import whole
+from core.holdings import whole
 from core.members.decide import Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code
 from core.programme.book import ProgrammeBook
@@ -340,10 +340,10 @@ async def test_what_waits_for_the_clock_is_settled_once(
     assert (await send(engine, SettleDue(), member)).change is None
     pool = connect(database.url, pool_size=1)
     async with connected(pool) as connection:
-        account = (await load.accounts(connection, [member], "points"))[member]
+        holdings = (await load.holdings(connection, [member]))[member]
         outbox = [kind for (kind,) in await connection.fetch("SELECT kind FROM outbox ORDER BY id")]
     await pool.dispose()
-    assert account.lots == ()
+    assert holdings.account.lots == ()
     assert outbox == ["enrol", "purchase", "hold", "void", "expire"]
     assert (await verified(database.url)).findings == []
 
@@ -359,15 +359,15 @@ async def test_what_is_read_is_what_the_last_decision_left(database: Database, o
     await send(engine, HoldReward("small"), member)
     pool = connect(database.url, pool_size=1)
     async with connected(pool) as connection:
-        held = (await load.accounts(connection, [member], "points"))[member]
-        assert [(lot.no, lot.remaining) for lot in held.lots] == [(1, 0), (2, 14)]
-        assert held == told[-1].account
+        held = (await load.holdings(connection, [member]))[member]
+        assert [(lot.no, lot.remaining) for lot in held.account.lots] == [(1, 0), (2, 14)]
+        assert held == told[-1].holdings
         await send(engine, bought(START, 500), member)
-        after = (await load.accounts(connection, [member], "points"))[member]
+        after = (await load.holdings(connection, [member]))[member]
     await pool.dispose()
-    assert [(lot.no, lot.remaining) for lot in after.lots] == [(1, 0), (2, 14), (3, 5)]
-    assert told[-1].account is not None
-    assert whole(held, told[-1].account) == after
+    assert [(lot.no, lot.remaining) for lot in after.account.lots] == [(1, 0), (2, 14), (3, 5)]
+    assert told[-1].holdings is not None
+    assert whole(held, told[-1].holdings) == after
     assert (await verified(database.url)).findings == []
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import runpy
+from pathlib import Path
 
 import asyncpg
 
-from core.database import migrate
 from tests.databases import Database, plain
+
+MIGRATIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
 
 async def test_an_address_that_several_apps_registered_is_kept_once(database: Database) -> None:
@@ -27,9 +29,10 @@ async def test_an_address_that_several_apps_registered_is_kept_once(database: Da
                 VALUES ($1, $2, $3, 1000, '{{}}', 'en', '{day}', '{day}')""",
             channel, app, token,
         )  # fmt: skip
+    statements = runpy.run_path(str(MIGRATIONS / "0003_one_address.py"))["STATEMENTS"]
     for _ in range(2):
-        await connection.execute("UPDATE alembic_version SET version_num = '0002'")
-        await asyncio.to_thread(migrate, database.owner_url, "chorus_app")
+        for statement in statements:
+            await connection.execute(statement)
         found = await connection.fetch("SELECT channel, app, refreshed_at::date::text FROM member_device ORDER BY 1, 2")
         assert [tuple(row) for row in found] == [
             ("email", "email", "2026-03-03"),

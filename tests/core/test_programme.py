@@ -19,7 +19,7 @@ GOOD = document()
 
 # What is written in place of what -> where it is wrong.
 FAULTS = [
-    ("schema = 1", "schema = 2", ["/schema"]),
+    ("schema = 1", "schema = 3", ["/schema"]),
     ('zone = "UTC"', 'zone = "Mars/Olympus"', ["/zone"]),
     ('zone = "UTC"', 'zone = "../etc/passwd"', ["/zone"]),
     ('zone = "UTC"', 'zone = ""', ["/zone"]),
@@ -59,7 +59,7 @@ FAULTS = [
     ("grace_days = 30", "grace_day = 30", ["/expiry"]),
     ("schema = 1", "schema = 1\nsurprise = true", [""]),
     ("schema = 1", "schema =", [""]),
-    ("schema = 1", "schema = 2\nstores = [ { id = 's', name = { en = 'S' } }, { id = 's', name = {} } ]",
+    ("schema = 1", "schema = 3\nstores = [ { id = 's', name = { en = 'S' } }, { id = 's', name = {} } ]",
      ["/schema", "/stores/1/id", "/stores/1/name"]),
     ("schema = 1", "schema = 1\nproducts = [ { sku = '', one = { en = 'a' }, other = {} } ]",
      ["/products/0/sku", "/products/0/other"]),

@@ -16,11 +16,11 @@ from core.database import connect, connected
 from core.decision import Context, Decision, State
 from core.engine import load
 from core.engine.commands import Command, decide, only_credits
-from core.engine.engine import CURRENCY, Engine
+from core.engine.engine import Engine
 from core.engine.submission import Answer, Submission
 from core.errors import ChorusError
-from core.ledger.account import Account, next_due, whole
-from core.ledger.movements import compact
+from core.holdings import Holdings, compact, whole
+from core.ledger.account import Account, next_due
 from core.members.decide import Enrol
 from core.members.identifiers import new_code
 from core.programme.book import ProgrammeBook
@@ -40,7 +40,7 @@ class PureDriver:
     """The deciders alone. What is loaded for the next command is what a store keeps: emptied lots are gone."""
 
     def __init__(self) -> None:
-        self.state = State(1, 0, Account())
+        self.state = State(1, 0, Holdings())
         self.sums: dict[str, int] = defaultdict(int)
         self.lots: dict[int, int] = defaultdict(int)
 
@@ -63,26 +63,27 @@ class PureDriver:
             purchases = dict(self.state.purchases)
             if decision.purchase is not None:
                 purchases[decision.purchase.version] = decision.purchase
-            self.state = State(1, decision.change.version, compact(decision.account), purchases)
+            self.state = State(1, decision.change.version, compact(decision.holdings), purchases)
         return decision.change
 
     def account(self) -> Account:
-        return self.state.account
+        return self.state.holdings.account
 
     def _thin(self, command: Command, context: Context, decision: Decision) -> None:
         """A credit decided without its older lots, where the store may leave them out, is the same decision."""
-        before = self.state.account
+        before = self.state.holdings.account
         due = next_due(before)
         if not only_credits(command) or before.holds or (due is not None and due <= context.now):
             return
         rest = sum(lot.remaining for lot in before.lots)
         thin = Account((), (), before.debt, before.lots_made, before.qualifying, rest, due if rest else None)
-        found = decide(msgspec.structs.replace(self.state, account=thin), command, context)
+        state = msgspec.structs.replace(self.state, holdings=Holdings(thin, {}, None, self.state.holdings.progress))
+        found = decide(state, command, context)
         assert isinstance(found, Decision)
-        assert msgspec.structs.replace(found, account=decision.account) == decision
-        assert found.account.available == decision.account.available
-        assert whole(before, compact(found.account)) == compact(decision.account)
-        assert next_due(found.account) == next_due(decision.account)
+        assert msgspec.structs.replace(found, holdings=decision.holdings) == decision
+        assert found.holdings.account.available == decision.holdings.account.available
+        assert whole(self.state.holdings, compact(found.holdings)) == compact(decision.holdings)
+        assert next_due(found.holdings.account) == next_due(decision.holdings.account)
 
     def _journal(self, decision: Decision) -> None:
         for entry in decision.entries:
@@ -91,9 +92,9 @@ class PureDriver:
                 self.sums[posting.account] += posting.amount
                 if posting.lot is not None:
                     self.lots[posting.lot] += posting.amount
-        assert self.sums["available"] == decision.account.available
-        assert self.sums["held"] == decision.account.held
-        lots = {lot.no: lot.remaining for lot in decision.account.lots}
+        assert self.sums["available"] == decision.holdings.account.available
+        assert self.sums["held"] == decision.holdings.account.held
+        lots = {lot.no: lot.remaining for lot in decision.holdings.account.lots}
         assert {no: left for no, left in self.lots.items() if left} == {no: left for no, left in lots.items() if left}
 
 
@@ -148,7 +149,7 @@ class EngineDriver:
 
     async def _account(self) -> Account:
         async with connected(self.pool) as connection:
-            return (await load.accounts(connection, [self.member], CURRENCY))[self.member]
+            return (await load.holdings(connection, [self.member]))[self.member].account
 
 
 class PureLife(LedgerMachine):

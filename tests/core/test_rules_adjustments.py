@@ -8,11 +8,11 @@ import pytest
 
 from core.adjustments.decide import AdjustPoints, SettleDue
 from core.decision import Context, State
-from core.earning.purchase import RecordPurchase
 from core.earning.returns import ReturnPurchase
+from core.earning.slip import RecordPurchase
 from core.engine.commands import Command, decide
 from core.errors import ChorusError
-from core.ledger.account import Account
+from core.holdings import Holdings
 from core.members.decide import LinkIdentifier
 from core.members.identifiers import Identifier
 from core.points import MAX_POINTS
@@ -66,7 +66,7 @@ def test_points_beyond_what_a_ledger_holds_are_refused_held_ones_counted() -> No
 
 def test_nobody_is_known_before_enrolment() -> None:
     context = Context(now=START, published=published(programme()), source="test")
-    refused = decide(State(1, 0, Account()), AdjustPoints(1, "a gift"), context)
+    refused = decide(State(1, 0, Holdings()), AdjustPoints(1, "a gift"), context)
     assert isinstance(refused, ChorusError)
     assert refused.code == "unknown_member"
 

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from core.earning.basket import Basket
 from core.earning.earn import earn
-from core.earning.purchase import RecordPurchase
 from core.earning.returns import ReturnPurchase
+from core.earning.slip import RecordPurchase
 from core.errors import InvalidInput
+from core.holdings import Progress
 from core.ledger.expiry import expiry_of, grace_of
 from core.money import MAX_AMOUNT
 from core.snapshot import Line
@@ -51,9 +53,10 @@ def test_what_money_earns(
     amount: int, money: str, rate: str, channel: str, rounding: str, tier: int, base: int, bonus: int
 ) -> None:
     rules = programme(money=money, rate=rate, rounding=rounding)
-    earned = earn(amount, channel, rules.tiers[tier], rules)
+    basket = Basket((Line("CD", 1, amount),), (amount,), channel, "", START)
+    earned = earn(basket, rules.tiers[tier], Progress(), {}, rules)
     assert (earned.base, earned.bonus) == (base, bonus)
-    assert earned.tier == (rules.tiers[tier].key if bonus else "")
+    assert [award.id for award in earned.awards if award.rule == "tier"] == ([rules.tiers[tier].key] if bonus else [])
 
 
 # Expiry: earned at (UTC), zone, months -> the exclusive instant (UTC).
@@ -116,7 +119,7 @@ def test_a_purchase_so_late_that_its_points_are_past_their_date_earns_and_expire
     change = life.buy(5_000, ago=now - datetime(2026, 2, 13, 12, tzinfo=UTC))
     assert (change.base, change.expired, change.points) == (50, expired, 50 - expired)
     assert [entry.kind for entry in life.last.entries] == ["earn", "expire"][: 1 + bool(expired)]
-    assert life.state.account.qualifying == {2026: 50}
+    assert life.state.holdings.account.qualifying == {2026: 50}
     # Returned, it takes what it gave: points that lapsed are owed.
     assert life.do(ReturnPurchase(2)).available == -expired
 

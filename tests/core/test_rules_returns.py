@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.earning.purchase import RecordPurchase
 from core.earning.returns import ReturnLine, ReturnPurchase
+from core.earning.slip import RecordPurchase
 from core.rewards.decide import CaptureHold, HoldReward
 from core.snapshot import Line
 from tests.conftest import START
@@ -39,7 +39,7 @@ def test_returns_in_parts_take_what_was_earned_and_never_more(
     purchase = life.state.purchases[2]
     assert (purchase.taken_back, purchase.qualifying_taken_back) == (10, 10)
     assert purchase.returned == ((2, 333), (1, 668))
-    assert life.state.account.qualifying == {2026: 0}
+    assert life.state.holdings.account.qualifying == {2026: 0}
     assert life.refusal(ReturnPurchase(2)).code == "already_returned"
 
 
@@ -90,13 +90,13 @@ def test_points_spent_before_their_return_are_owed_and_the_next_earning_pays() -
     life.do(CaptureHold(3))
     back = life.do(ReturnPurchase(2))
     assert (back.available, back.points, back.flags) == (-100, -100, ("debt",))
-    assert life.state.account.debt == 100
+    assert life.state.holdings.account.debt == 100
     assert life.refusal(HoldReward("small")).code == "insufficient_points"
     part = life.buy(3_000)
     assert (part.available, part.points, part.base) == (-70, 30, 30)
-    assert (life.state.account.debt, life.state.purchases[part.version].lot) == (70, 0)
+    assert (life.state.holdings.account.debt, life.state.purchases[part.version].lot) == (70, 0)
     rest = life.buy(10_000)
-    assert (rest.available, life.state.account.debt) == (30, 0)
+    assert (rest.available, life.state.holdings.account.debt) == (30, 0)
     assert [(p.account, p.amount, p.lot) for p in life.last.entries[-1].postings] == [
         ("issued", -100, None), ("available", 70, None), ("available", 30, 2)
     ]  # fmt: skip

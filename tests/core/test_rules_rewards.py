@@ -35,11 +35,11 @@ def test_a_hold_gives_back_the_very_lots_it_took(
     life.now += timedelta(days=10)
     life.buy(8_000)
     taken = life.do(HoldReward("large"))
-    assert (taken.available, life.lots(), life.state.account.held) == (10, [0, 10], 100)
-    assert life.state.account.holds[0].takings == ((1, 30), (2, 70))
+    assert (taken.available, life.lots(), life.state.holdings.account.held) == (10, [0, 10], 100)
+    assert life.state.holdings.account.holds[0].takings == ((1, 30), (2, 70))
     life.now += wait
     change = life.do(end)
-    assert (change.available, life.lots(), life.state.account.held) == (available, lots, held)
+    assert (change.available, life.lots(), life.state.holdings.account.held) == (available, lots, held)
     assert [entry.kind for entry in life.last.entries] == entries
     assert life.refusal(CaptureHold(4)).code == "hold_not_open"
     assert life.refusal(VoidHold(4)).code == "hold_not_open"
@@ -66,7 +66,7 @@ def test_points_given_back_after_their_date_are_a_new_lot_with_the_grace(
     change = life.do(end)
     assert (change.available, change.expired) == (10, 20)
     assert [entry.kind for entry in life.last.entries] == entries
-    lot = life.state.account.lots[-1]
+    lot = life.state.holdings.account.lots[-1]
     assert (lot.no, lot.remaining, lot.amount, lot.origin) == (2, 10, 10, change.version)
     assert lot.expires_at == datetime(2026, 3, 6, tzinfo=UTC)
     assert lot.earned_at == datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_points_given_back_pay_what_is_owed_first() -> None:
     life.do(HoldReward("large"))
     assert life.do(ReturnPurchase(2)).available == -100
     change = life.do(VoidHold(3))
-    assert (change.available, change.points, life.lots(), life.state.account.debt) == (0, 100, [0], 0)
+    assert (change.available, change.points, life.lots(), life.state.holdings.account.debt) == (0, 100, [0], 0)
 
 
 def test_a_spend_takes_what_expires_soonest_whenever_it_was_earned() -> None:

@@ -64,4 +64,4 @@ def test_a_late_purchase_qualifies_in_its_own_year_and_may_raise_the_tier_kept()
     life = Life(now=datetime(2026, 1, 10, tzinfo=UTC))
     change = life.buy(10_000, ago=timedelta(days=20))
     assert (change.qualifying, change.tier) == (0, "silver")
-    assert life.state.account.qualifying == {2025: 100}
+    assert life.state.holdings.account.qualifying == {2025: 100}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.holdings import Holdings
 from core.ledger.account import Account
 from core.snapshot import RECENT, Change, Kind, Line, Profile, Purchase, Snapshot, advance
 from tests.conftest import START
@@ -36,7 +37,7 @@ def _afresh(changes: list[Change]) -> Snapshot:
         version=changes[-1].version,
         recorded_at=changes[-1].recorded_at,
         profile=Profile("079927398713", "Member 7", "en"),
-        account=Account(debt=changes[-1].version),
+        holdings=Holdings(Account(debt=changes[-1].version)),
         recent=tuple(reversed(changes))[:RECENT],
     )
 
@@ -48,7 +49,7 @@ def test_advancing_is_reading_afresh(kinds: list[Kind]) -> None:
     snapshot = _afresh(changes)
     for version, kind in enumerate(kinds, 2):
         changes.append(_of(version, kind))
-        moved = advance(snapshot, changes[-1], Account(debt=version))
+        moved = advance(snapshot, changes[-1], Holdings(Account(debt=version)))
         assert moved is not None
         snapshot = moved
         assert snapshot == _afresh(changes)
@@ -66,7 +67,7 @@ def test_advancing_is_reading_afresh(kinds: list[Kind]) -> None:
 )
 def test_only_the_very_next_version_moves_it(version: int, kind: Kind, moves: bool) -> None:
     snapshot = _afresh([_of(version, "purchase") for version in range(1, 6)])
-    assert (advance(snapshot, _of(version, kind), Account()) is not None) is moves
+    assert (advance(snapshot, _of(version, kind), Holdings()) is not None) is moves
 
 
 @settings(QUIET, max_examples=100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.holdings import Holdings
 from core.ledger.account import Account, Hold, Lot
 from core.programme.document import Published
 from core.programme.validation import default_document, parse
@@ -52,4 +53,4 @@ def snapshot(
         lots_made=1 if points else 0,
         qualifying={2026: qualifying},
     )
-    return Snapshot(42, version, NOW, Profile(CODE, name, "en"), account, changes or (SALE,))
+    return Snapshot(42, version, NOW, Profile(CODE, name, "en"), Holdings(account), changes or (SALE,))

@@ -14,9 +14,9 @@ from functools import lru_cache
 import msgspec
 
 from core.errors import Unavailable
-from core.ledger.settle import Validity, validity
 from core.programme.document import Published
 from core.snapshot import Snapshot
+from core.validity import Validity, validity
 from surfaces import wallet
 from surfaces.views import LOCALES, Finish, Locale
 from wallet_passes.apple.bundle import Entry, Template, bundle, manifest, stored, template, unlisted
@@ -51,7 +51,7 @@ class PassFactory:
                 "the pass certificate has expired: set a new CHORUS_APPLE_PASS_CERTIFICATE",
                 code="pass_certificate_expired",
             )
-        valid = validity(snapshot.account, snapshot.recorded_at, now, published.programme)
+        valid = validity(snapshot, now, published.programme)
         key = self._key(snapshot, published, token, valid)
         known = self._kept.get(key)
         if known is None:

@@ -21,10 +21,10 @@ from core.delivery import store as deliveries
 from core.delivery.carrier import Planned
 from core.delivery.outcome import Delivered, Outcome, Retry, Unknown
 from core.errors import NotFound, TooMany, Unauthenticated, Unavailable
-from core.ledger.settle import validity
 from core.programme.book import ProgrammeBook
 from core.programme.document import Published
 from core.snapshot import Snapshot
+from core.validity import validity
 from surfaces import wallet
 from surfaces.views import LOCALES, Locale, WalletView
 from wallet_passes.google import objects, store
@@ -163,7 +163,7 @@ class GoogleService:
 
     async def _sent(self, snapshot: Snapshot, published: Published) -> None:
         now = self._clock()
-        valid = validity(snapshot.account, snapshot.recorded_at, now, published.programme).valid_until
+        valid = validity(snapshot, now, published.programme).valid_until
         async with connected(self._database) as connection:
             await store.sent(connection, snapshot.member, snapshot.version, published.revision, valid, now)
 

@@ -1,0 +1,35 @@
+"""Points of an event so late that they are past their date when it arrives: entered and expired in one command."""
+
+from __future__ import annotations
+
+import msgspec
+
+from core.decision import Context, Entry
+from core.holdings import Holdings
+from core.ledger import movements
+from core.points import POINTS
+from core.snapshot import Change
+
+
+def expire_late(holdings: Holdings, version: int, context: Context) -> tuple[Holdings, tuple[Entry, ...]]:
+    """Let lots that this very version made lapse if their date has passed."""
+    entries = []
+    for currency, account in holdings.accounts():
+        for lot in account.lots:
+            end = account.end_of(lot)
+            if lot.origin == version and lot.remaining and end is not None and end <= context.now:
+                account, postings = movements.expire(account, lot)
+                entries.append(Entry(kind="expire", occurred_at=context.now, postings=postings, currency=currency))
+        holdings = holdings.with_account(currency, account)
+    return holdings, tuple(entries)
+
+
+def with_lapsed(change: Change, lapsed: tuple[Entry, ...]) -> Change:
+    """The record with the points that lapsed on arrival among those that expired."""
+    sums: dict[str, int] = {}
+    for entry in lapsed:
+        sums[entry.currency] = sums.get(entry.currency, 0) + entry.postings[-1].amount
+    others = tuple(
+        msgspec.structs.replace(moved, expired=moved.expired + sums.get(moved.currency, 0)) for moved in change.others
+    )
+    return msgspec.structs.replace(change, expired=change.expired + sums.get(POINTS, 0), others=others)
