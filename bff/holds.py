@@ -12,9 +12,9 @@ from bff.bodies import HoldAnswer, VoidBody
 from bff.errors import refusals
 from bff.services import Services, idempotency_key
 from core.errors import InvalidInput
-from core.rewards.decide import CaptureHold, HoldReward, VoidHold
+from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 
-HoldCommand = HoldReward | CaptureHold | VoidHold
+HoldCommand = HoldReward | HoldPoints | CaptureHold | VoidHold
 
 MAX_REASON = 500
 
@@ -22,11 +22,25 @@ _CONFLICT = (409, "idempotency_conflict", "the key was used for another request"
 HOLD_REFUSALS = refusals(
     (404, "unknown_reward", "no such reward"),
     (409, "insufficient_points", "2500 points are needed, 356 are there"),
-    (409, "too_many_holds", "20 rewards are on hold already"),
+    (409, "too_many_holds", "20 are on hold already"),
+    (409, "sold_out", "none of it is left"),
+    (409, "reward_limit", "this member has had as many of it as one may"),
+    (409, "reward_not_open", "this reward is not on offer yet"),
+    (409, "reward_closed", "this reward is no longer on offer"),
+    (409, "tier_too_low", "this reward is for members of another tier"),
+    (409, "not_held", "this reward is had at once, not held"),
+    (409, "not_collected", "this reward is not kept for collection in a store"),
+    _CONFLICT,
+)
+POINTS_REFUSALS = refusals(
+    (409, "insufficient_points", "only 356 points are there"),
+    (409, "points_pay_nothing", "points pay for no part of a purchase in this programme"),
+    (409, "too_many_holds", "20 are on hold already"),
     _CONFLICT,
 )
 END_REFUSALS = refusals(
     (409, "hold_not_open", "this hold is not open (captured, voided or timed out)"),
+    (409, "money_due", "500 minor units of money are to be paid for it"),
     _CONFLICT,
 )
 

@@ -61,7 +61,7 @@ class KioskController(Controller):
     )
     async def touch(self, request: _Request, services: Given) -> KioskSessionAnswer:
         principal = services.principal(request, "kiosk")
-        session = await _running(services, principal)
+        session = await running(services, principal)
         session = await devices.touch(services.database, principal.device, session.session, clears_at(services))
         return await _told(services, session)
 
@@ -74,16 +74,18 @@ class KioskController(Controller):
     async def hold(self, request: _Request, services: Given, data: JSONBody[HoldBody]) -> Response[HoldAnswer]:
         """Needs an `Idempotency-Key`; for the member of the running session."""
         principal = services.principal(request, "kiosk")
-        session = await _running(services, principal)
+        session = await running(services, principal)
         assert session.member is not None
-        return await holds.submit(request, services, principal, session.member, "hold", HoldReward(data.reward))
+        return await holds.submit(
+            request, services, principal, session.member, "hold", HoldReward(data.reward, data.store)
+        )
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(
         self, request: _Request, services: Given, hold: FromPath[str], data: JSONBody[VoidBody | None] = None
     ) -> Response[HoldAnswer]:
         principal = services.principal(request, "kiosk")
-        session = await _running(services, principal)
+        session = await running(services, principal)
         assert session.member is not None
         command = holds.void(hold, data)
         return await holds.submit(request, services, principal, session.member, "void", command)
@@ -94,7 +96,8 @@ def clears_at(services: Services) -> Any:
     return services.clock() + timedelta(seconds=services.book.current.programme.limits.kiosk_clears_seconds)
 
 
-async def _running(services: Services, principal: Principal) -> KioskSession:
+async def running(services: Services, principal: Principal) -> KioskSession:
+    """The session of somebody. Rejects `no_session`."""
     session = await services.kiosk_session(principal.device)
     if session.member is None:
         raise Rejected("nobody's session runs on this kiosk", code="no_session")

@@ -74,7 +74,9 @@ class _Rewards(_MemberController):
     async def hold(self, request: _Request, services: Given, data: JSONBody[HoldBody]) -> Response[HoldAnswer]:
         """Needs an `Idempotency-Key`. The reward is spent at the till."""
         principal = member_of(request, services, self.surface)
-        return await holds.submit(request, services, principal, principal.member, "hold", HoldReward(data.reward))
+        return await holds.submit(
+            request, services, principal, principal.member, "hold", HoldReward(data.reward, data.store)
+        )
 
     @post("/holds/{hold:str}/void", summary="Give a hold back", responses=holds.END_REFUSALS)
     async def void(

@@ -25,10 +25,12 @@ from litestar.openapi.spec import Components, SecurityScheme
 from prometheus_client import Histogram
 
 from bff import assets
+from bff.actions import AppActionsController, PosActionsController, WebActionsController
 from bff.apple import AppleController
 from bff.auth import Tokens
 from bff.demo.control import ReplayRemote
 from bff.devices import AppDevicesController, UnsubscribeController, WebDevicesController
+from bff.draws import DrawsController
 from bff.errors import HANDLERS
 from bff.health import HealthController
 from bff.kiosk import KioskController
@@ -44,10 +46,13 @@ from bff.passes import (
     WebPassesController,
 )
 from bff.pos import PosController
+from bff.purchases import PurchasesController
+from bff.quotes import AppQuotesController, KioskQuotesController, PosQuotesController, WebQuotesController
 from bff.receipt import ReceiptController
 from bff.requests import StrictRequest
 from bff.services import Services
 from bff.staff import StaffController
+from bff.vouchers import AppClaimsController, KioskClaimsController, PosVouchersController, WebClaimsController
 from bff.wall import WallController
 from core import logs, sweep
 from core.clock import Clock, system_clock
@@ -137,7 +142,7 @@ async def running(
             background.start(repair.follow_programme())
         if "work" in roles:
             background.start(Relay(single, bus, clock).run())
-            background.start(sweep.run(reads, engine, clock))
+            background.start(sweep.run(reads, engine, book, clock))
             for job in beyond.jobs():
                 background.start(job)
         yield services
@@ -233,10 +238,23 @@ class Application:
 def litestar_app(services: Services) -> Litestar:
     controllers: list[Any] = [
         PosController,
+        PurchasesController,
+        PosQuotesController,
+        PosVouchersController,
+        PosActionsController,
         AppController,
+        AppQuotesController,
+        AppClaimsController,
+        AppActionsController,
         WebController,
+        WebQuotesController,
+        WebClaimsController,
+        WebActionsController,
+        DrawsController,
         WalletController,
         KioskController,
+        KioskQuotesController,
+        KioskClaimsController,
         StaffController,
         ReceiptController,
         AppDevicesController,

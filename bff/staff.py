@@ -1,7 +1,8 @@
-"""Staff: adjustments by hand, always with a reason, by a token that may."""
+"""Staff: what is done by hand, always with a reason, by a token that may."""
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,44 +10,175 @@ from litestar import Controller, Request, Response, post
 from litestar.params import FromPath, JSONBody, RawBody
 
 from bff.answers import changed, parse_number, reply
-from bff.bodies import AdjustAnswer, AdjustBody
+from bff.auth import Principal
+from bff.bodies import (
+    AdjustAnswer,
+    AdjustBody,
+    ClaimAnswer,
+    ExtendBody,
+    GrantBody,
+    ReinstateBody,
+    TraitsAnswer,
+    TraitsBody,
+)
 from bff.errors import refusals
-from bff.holds import MAX_REASON
-from bff.services import Given, idempotency_key
-from core.adjustments.decide import AdjustPoints
+from bff.services import Given, Services, idempotency_key
+from bff.vouchers import claimed, reason_of
+from core.adjustments.decide import AdjustPoints, ExtendPoints, ReinstatePoints
+from core.engine.commands import Command
+from core.engine.submission import Answer
 from core.errors import InvalidInput, NotAllowed
+from core.members.decide import SetTraits
+from core.members.identifiers import new_voucher_code
+from core.rewards.vouchers import GrantVoucher
+
+_Request = Request[Any, Any, Any]
+_SCOPE = (403, "scope_missing", "this token may not adjust points")
+_MEMBER = (404, "unknown_member", "no such member")
+_CONFLICT = (409, "idempotency_conflict", "the key was used for another request")
 
 
 class StaffController(Controller):
-    path = "/staff/v1"
+    path = "/staff/v1/members/{member:str}"
     tags = ("staff",)
 
     @post(
-        "/members/{member:str}/adjustments",
+        "/adjustments",
         summary="Give or take points, with a reason",
-        responses=refusals(
-            (403, "scope_missing", "this token may not adjust points"),
-            (404, "unknown_member", "no such member"),
-            (409, "insufficient_points", "only 120 points are there"),
-        ),
+        responses=refusals(_SCOPE, _MEMBER, (409, "insufficient_points", "only 120 points are there")),
     )
     async def adjust(
         self,
-        request: Request[Any, Any, Any],
+        request: _Request,
         services: Given,
         member: FromPath[str],
         data: JSONBody[AdjustBody],
         body: RawBody,
     ) -> Response[AdjustAnswer]:
         """Needs an `Idempotency-Key`."""
-        principal = services.principal(request, "staff")
-        if not principal.may("adjust"):
-            raise NotAllowed("this token may not adjust points", code="scope_missing")
-        if len(data.reason) > MAX_REASON or "\0" in data.reason:
-            raise InvalidInput.at("/reason", f"must be at most {MAX_REASON} characters of text")
-        who = parse_number(member, "/member", "member id")
-        command = AdjustPoints(data.points, data.reason)
-        sent = {"member": member, "body": msgspec.json.decode(body)}
-        answer = await services.submit(principal, "adjust", idempotency_key(request), sent, command, who)
-        change = changed(answer)
-        return reply(answer, AdjustAnswer(points=change.points, balance=change.available, **services.stamp(answer)))
+        principal = _may_adjust(request, services)
+        command = AdjustPoints(data.points, reason_of(data.reason), data.currency)
+        return _adjusted(services, await _submit(request, services, principal, "adjust", command, member, body))
+
+    @post(
+        "/reinstatements",
+        summary="Give back points that expired",
+        responses=refusals(
+            _SCOPE, _MEMBER, (409, "nothing_expired", "only 120 points of this member expired"), _CONFLICT
+        ),
+    )
+    async def reinstate(
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[ReinstateBody],
+        body: RawBody,
+    ) -> Response[AdjustAnswer]:
+        """Needs an `Idempotency-Key`. They are good for the programme's grace."""
+        principal = _may_adjust(request, services)
+        command = ReinstatePoints(data.points, reason_of(data.reason), data.currency)
+        return _adjusted(services, await _submit(request, services, principal, "reinstate", command, member, body))
+
+    @post("/extensions", summary="Give points longer", responses=refusals(_SCOPE, _MEMBER, _CONFLICT))
+    async def extend(
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[ExtendBody],
+        body: RawBody,
+    ) -> Response[TraitsAnswer]:
+        """Needs an `Idempotency-Key`. A member with no such points is left as it is."""
+        principal = _may_adjust(request, services)
+        command = extension(services, data)
+        return _maybe(await _submit(request, services, principal, "extend", command, member, body))
+
+    @post(
+        "/vouchers",
+        summary="Grant a voucher, with a reason",
+        responses=refusals(
+            _SCOPE,
+            (404, "unknown_reward", "no such reward"),
+            (409, "sold_out", "none of it is left"),
+            _CONFLICT,
+        ),
+    )
+    async def grant(
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[GrantBody],
+        body: RawBody,
+    ) -> Response[ClaimAnswer]:
+        """Needs an `Idempotency-Key`."""
+        principal = _may_adjust(request, services)
+        command = GrantVoucher(data.reward, new_voucher_code(), reason_of(data.reason))
+        answer = await _submit(request, services, principal, "grant", command, member, body)
+        return reply(answer, claimed(services, answer))
+
+    @post("/traits", summary="Set segments and birthday", responses=refusals(_SCOPE, _MEMBER, _CONFLICT))
+    async def set_traits(
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[TraitsBody],
+        body: RawBody,
+    ) -> Response[TraitsAnswer]:
+        """Needs an `Idempotency-Key`. What is so already changes nothing."""
+        principal = _may_adjust(request, services)
+        command = SetTraits(None if data.segments is None else tuple(data.segments), data.birthday)
+        return _maybe(await _submit(request, services, principal, "traits", command, member, body))
+
+
+def extension(services: Services, data: ExtendBody) -> ExtendPoints:
+    """Whole days of the programme's zone as exclusive instants."""
+    zone = services.book.current.programme.tzinfo
+
+    def end_of(day: date) -> datetime:
+        try:
+            following = day + timedelta(days=1)
+            return datetime(following.year, following.month, following.day, tzinfo=zone).astimezone(UTC)
+        except OverflowError:
+            raise InvalidInput.at("/until", "is beyond the calendar") from None
+
+    return ExtendPoints(
+        ending_from=end_of(data.first_day),
+        ending_before=end_of(data.last_day) + timedelta(microseconds=1),
+        until=end_of(data.until),
+        reason=reason_of(data.reason),
+        currency=data.currency,
+    )
+
+
+def _may_adjust(request: _Request, services: Services) -> Principal:
+    principal = services.principal(request, "staff")
+    if not principal.may("adjust"):
+        raise NotAllowed("this token may not adjust points", code="scope_missing")
+    return principal
+
+
+async def _submit(
+    request: _Request,
+    services: Services,
+    principal: Principal,
+    kind: str,
+    command: Command,
+    member: str,
+    body: bytes,
+) -> Answer:
+    who = parse_number(member, "/member", "member id")
+    sent = {"member": member, "body": msgspec.json.decode(body)}
+    return await services.submit(principal, kind, idempotency_key(request), sent, command, who)
+
+
+def _adjusted(services: Services, answer: Answer) -> Response[AdjustAnswer]:
+    change = changed(answer)
+    return reply(answer, AdjustAnswer(points=change.points, balance=change.available, **services.stamp(answer)))
+
+
+def _maybe(answer: Answer) -> Response[TraitsAnswer]:
+    done = answer.change is not None
+    return reply(answer, TraitsAnswer(changed=done, epoch=answer.epoch, version=answer.version), created=done)

@@ -49,6 +49,11 @@ def reward(id: str) -> str:
     return f"reward/{id}"
 
 
+def tickets(draw: str) -> str:
+    """The tickets of a draw. Its tally is made when its seed is committed: without one there are none yet."""
+    return f"draw/{draw}"
+
+
 def exceeded(use: Use, progress: Progress, tallies: Mapping[str, int]) -> Limit | None:
     """The first limit that one more use would break; None where there is room."""
     limits, mine, day = use.limits, progress.counters, _of_day(use)

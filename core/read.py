@@ -13,7 +13,9 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import connected, transaction
+from core.decision import State
 from core.engine import load
+from core.holdings import Voucher
 from core.members.identifiers import Identifier
 from core.snapshot import RECENT, Change, Profile, Purchase, Snapshot
 
@@ -37,6 +39,35 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
         )
         for member, version, recorded_at, code, display_name, locale in rows
     }
+
+
+async def quotable(
+    engine: AsyncEngine, member: int, keys: Collection[str]
+) -> tuple[State | None, dict[str, int], frozenset[str]]:
+    """A member as a decider takes it, without a lock, with shared counts by key and those that take nothing more: what
+    may be quoted from, never decided on. None if there is no such member."""
+    async with transaction(engine, one_instant=True) as connection:
+        rows = await connection.fetch(_STATE, member)
+        holdings = await load.holdings(connection, [member]) if rows else {}
+        counts = await connection.fetch(_COUNTS, list(keys)) if keys else []
+    tallies, closed = {key: used for key, used, _ in counts}, frozenset(key for key, _, shut in counts if shut)
+    if not rows:
+        return None, tallies, closed
+    version, recorded_at = rows[0]
+    return State(member, version, holdings[member], recorded_at=recorded_at), tallies, closed
+
+
+async def voucher(engine: AsyncEngine, identifier: Identifier) -> tuple[State, Voucher] | None:
+    """A voucher by its code, whatever became of it, and its member as of the same instant."""
+    async with transaction(engine, one_instant=True) as connection:
+        member = (await load.owners(connection, [identifier])).get(identifier)
+        if member is None:
+            return None
+        version, recorded_at = (await connection.fetch(_STATE, member))[0]
+        named = load.Named(codes=(identifier.value,))
+        holdings = (await load.holdings(connection, [member], named=named))[member]
+    found = next((one for one in holdings.vouchers or () if one.code == identifier.value), None)
+    return None if found is None else (State(member, version, holdings, recorded_at=recorded_at), found)
 
 
 async def versions(engine: AsyncEngine, members: Collection[int]) -> dict[int, int]:
@@ -109,6 +140,10 @@ _RECENT = """SELECT v.member_id, CAST(v.change AS text)
         CROSS JOIN LATERAL (SELECT member_id, version, change FROM member_version
                              WHERE member_id = wanted.id ORDER BY version DESC LIMIT $2) v
         ORDER BY v.member_id, v.version DESC"""
+
+_STATE = "SELECT version, recorded_at FROM member WHERE id = $1"
+
+_COUNTS = "SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[]))"
 
 _VERSIONS = "SELECT id, version FROM member WHERE id = ANY(CAST($1 AS bigint[]))"
 

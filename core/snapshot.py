@@ -106,6 +106,8 @@ class Change(msgspec.Struct, frozen=True, cache_hash=True, omit_defaults=True, k
     """Pending points that became good in the same command."""
     pending: int = 0
     """Points pending after it."""
+    vests_at: datetime | None = None
+    """When what it earned becomes good; None where it is at once."""
     others: tuple[Moved, ...] = ()
     """Other currencies that it moved."""
     qualified: int = 0

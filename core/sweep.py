@@ -12,12 +12,13 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core import read
+from core import draws, read
 from core.adjustments.decide import SettleDue
 from core.clock import Clock, rfc3339
 from core.engine.engine import Engine
 from core.engine.submission import Submission, input_hash
 from core.errors import ChorusError
+from core.programme.book import ProgrammeBook
 
 EVERY_SECONDS = 5.0
 AT_ONCE = 200
@@ -46,11 +47,12 @@ async def sweep(database: AsyncEngine, engine: Engine, clock: Clock) -> int:
     return done
 
 
-async def run(database: AsyncEngine, engine: Engine, clock: Clock) -> None:
-    """Sweep for ever; a sweep that fails is tried again at the next turn."""
+async def run(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock: Clock) -> None:
+    """Sweep and look after the draws for ever; a sweep that fails is tried again at the next turn."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
         try:
             await sweep(database, engine, clock)
+            await draws.run_draws(database, engine, book, clock)
         except (ChorusError, DBAPIError, OSError) as error:
             _log.warning("sweep_failed", error=str(error).splitlines()[0])

@@ -63,6 +63,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
         period=period,
         purchase=version,
         hold=command.hold,
+        vests_at=next((part.vests_at for part in holdings.account.pending if part.no == version), None),
         paid_points=paid.points,
         paid_amount=paid.amount + sum(amount for _, amount in paid.vouchers),
     )

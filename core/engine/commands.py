@@ -34,6 +34,7 @@ from core.programme.document import Programme
 from core.rewards import decide as holds
 from core.rewards import vouchers
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
+from core.rewards.prize import AwardPrize, award
 from core.rewards.vouchers import CancelVoucher, ClaimReward, GrantVoucher, UnuseVoucher, UseVoucher
 
 Command = (
@@ -52,6 +53,7 @@ Command = (
     | UseVoucher
     | UnuseVoucher
     | CancelVoucher
+    | AwardPrize
     | AdjustPoints
     | ReinstatePoints
     | ExtendPoints
@@ -97,6 +99,8 @@ def _decide(state: State, command: Command, context: Context) -> Decision:
             return vouchers.unuse(state, command, context)
         case CancelVoucher():
             return vouchers.cancel(state, command, context)
+        case AwardPrize():
+            return award(state, command, context)
         case AdjustPoints():
             return adjust(state, command, context)
         case ReinstatePoints():
@@ -118,7 +122,7 @@ def wanted(command: Command) -> tuple[Identifier, ...]:
             return (Identifier("code", command.code), *command.identifiers)
         case LinkIdentifier():
             return (command.identifier,)
-        case ClaimReward() | GrantVoucher() if command.code:
+        case ClaimReward() | GrantVoucher() | AwardPrize() if command.code:
             return (Identifier("voucher", command.code),)
         case _:
             return ()
@@ -163,8 +167,10 @@ def shared(
             day = occurred_at.astimezone(programme.tzinfo).date()
             yield from limits.shared_keys(Use(limits.action(command.kind), day, action.limits))
         case HoldReward() | ClaimReward() | GrantVoucher() if reward := programme.rewards_by_id.get(command.reward):
-            if reward.stock is not None or reward.kind == "draw":
+            if reward.stock is not None:
                 yield limits.reward(reward.id)
+            if reward.kind == "draw":
+                yield limits.tickets(reward.id)
         case CancelVoucher() if state:
             for voucher in state.holdings.vouchers or ():
                 if voucher.no == command.voucher and voucher.stocked:

@@ -379,7 +379,7 @@ _LAPSED = """SELECT member_id, currency, sum(amount) FROM posting
 
 _MAKE_TALLIES = """INSERT INTO tally (key, used)
        SELECT key, 0 FROM unnest(CAST($1 AS text[])) AS named (key)
-        WHERE NOT EXISTS (SELECT FROM tally WHERE tally.key = named.key) ORDER BY key
+        WHERE key NOT LIKE 'draw/%' AND NOT EXISTS (SELECT FROM tally WHERE tally.key = named.key) ORDER BY key
        ON CONFLICT DO NOTHING"""
 
 _TALLIES = """SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[])) ORDER BY key FOR NO KEY UPDATE"""

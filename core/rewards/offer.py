@@ -27,35 +27,53 @@ def reward_of(id: str, context: Context) -> Reward:
 
 
 def check(reward: Reward, holdings: Holdings, context: Context) -> None:
-    """Rejects `reward_not_open` (before its time), `reward_closed`, `tier_too_low`, `reward_limit`, `sold_out`,
-    `insufficient_points`."""
-    programme, now = context.programme, context.now
+    """Rejects with `refusal`'s code where there is one."""
+    if (code := refusal(reward, holdings, context)) is None:
+        return
+    detail = _DETAILS[code]
+    if code == "insufficient_points":
+        detail = f"{reward.points} points are needed, {holdings.of(reward.currency).available} are there"
+    raise Rejected(detail, code=code)
+
+
+_DETAILS = {
+    "reward_not_open": "this reward is not on offer yet",
+    "reward_closed": "this reward is no longer on offer",
+    "tier_too_low": "this reward is for members of another tier",
+    "reward_limit": "this member has had as many of it as one may",
+    "sold_out": "none of it is left",
+    "insufficient_points": "",
+}
+
+
+def refusal(reward: Reward, holdings: Holdings, context: Context) -> str | None:
+    """Why the member cannot have it now, a key of `_DETAILS`; None if it can. A draw whose seed is not committed yet is
+    not open."""
+    programme, now, tickets = context.programme, context.now, limits.tickets(reward.id)
     opens, closes = window(reward, programme)
-    if opens is not None and now < opens:
-        raise Rejected("this reward is not on offer yet", code="reward_not_open")
-    if (closes is not None and now >= closes) or limits.reward(reward.id) in context.closed:
-        raise Rejected("this reward is no longer on offer", code="reward_closed")
+    if (opens is not None and now < opens) or (reward.kind == "draw" and tickets not in context.tallies):
+        return "reward_not_open"
+    if (closes is not None and now >= closes) or tickets in context.closed:
+        return "reward_closed"
     tier = standing(holdings.account.qualifying, programme, now).tier.key
     if reward.tiers and tier not in reward.tiers:
-        raise Rejected("this reward is for members of another tier", code="tier_too_low")
-    use = use_of(reward, context)
-    match limits.exceeded(use, holdings.progress, context.tallies):
+        return "tier_too_low"
+    match limits.exceeded(use_of(reward, context), holdings.progress, context.tallies):
         case "per_member":
-            raise Rejected("this member has had as many of it as one may", code="reward_limit")
+            return "reward_limit"
         case "in_all":
-            raise Rejected("none of it is left", code="sold_out")
-    there = holdings.of(reward.currency).available
-    if there < reward.points:
-        raise Rejected(f"{reward.points} points are needed, {there} are there", code="insufficient_points")
+            return "sold_out"
+    return None if holdings.of(reward.currency).available >= reward.points else "insufficient_points"
 
 
 def had(reward: Reward, holdings: Holdings, context: Context) -> tuple[Holdings, tuple[Tally, ...]]:
     """One more of it is had. A member's own are counted for any reward, so that a limit set later knows of them."""
-    key = limits.reward(reward.id)
-    progress = holdings.progress
-    counters = {**progress.counters, key: progress.counters.get(key, 0) + 1}
-    tallies = (Tally(key, 1),) if reward.stock is not None or reward.kind == "draw" else ()
-    return _with_counters(holdings, counters), tallies
+    key, counters = limits.reward(reward.id), holdings.progress.counters
+    shared = [key] if reward.stock is not None else []
+    if reward.kind == "draw":
+        shared.append(limits.tickets(reward.id))
+    after = _with_counters(holdings, {**counters, key: counters.get(key, 0) + 1})
+    return after, tuple(Tally(one, 1) for one in shared)
 
 
 def given_back(reward: str, holdings: Holdings, *, stocked: bool) -> tuple[Holdings, tuple[Tally, ...]]:

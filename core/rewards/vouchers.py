@@ -79,11 +79,11 @@ def claim(state: State, command: ClaimReward, context: Context) -> Decision:
     details: dict[str, object] = {"reward": reward.id, "currency": reward.currency, "base": reward.points}
     ticket, identifiers = None, tuple[Identifier, ...]()
     if reward.kind == "voucher":
-        voucher = _issued(state, command.code, reward, context, takings, stocked=bool(tallies))
+        voucher = issued(state, command.code, reward, context, takings, points=reward.points, stocked=bool(tallies))
         holdings, identifiers = holdings.with_voucher(voucher), (Identifier("voucher", voucher.code),)
         details |= {"voucher": voucher.no, "code": voucher.code, "until": voucher.expires_at}
     elif reward.kind == "draw":
-        no = context.tallies.get(limits.reward(reward.id), 0) + 1
+        no = context.tallies[limits.tickets(reward.id)] + 1
         ticket = Ticket(reward.id, no, command.entropy)
         details["ticket"] = no
     return Decision(
@@ -108,9 +108,7 @@ def grant(state: State, command: GrantVoucher, context: Context) -> Decision:
     if reward.stock is not None and context.tallies.get(limits.reward(reward.id), 0) >= reward.stock:
         raise Rejected("none of it is left", code="sold_out")
     tallies = (Tally(limits.reward(reward.id), 1),) if reward.stock is not None else ()
-    voucher = msgspec.structs.replace(
-        _issued(state, command.code, reward, context, (), stocked=bool(tallies)), points=0
-    )
+    voucher = issued(state, command.code, reward, context, (), points=0, stocked=bool(tallies))
     holdings = opened.holdings.with_voucher(voucher)
     change = change_of(
         state,
@@ -188,9 +186,17 @@ def cancel(state: State, command: CancelVoucher, context: Context) -> Decision:
     return msgspec.structs.replace(decision, entries=entries)
 
 
-def _issued(
-    state: State, code: str, reward: Reward, context: Context, takings: movements.Takings, *, stocked: bool
+def issued(
+    state: State,
+    code: str,
+    reward: Reward,
+    context: Context,
+    takings: movements.Takings,
+    *,
+    points: int,
+    stocked: bool,
 ) -> Voucher:
+    """A fresh voucher. Raises `Unavailable` where its code was given to another this moment."""
     if context.owners.get(Identifier("voucher", code)):
         raise Unavailable("the new code was given to another this moment; send it again", code="code_taken")
     return Voucher(
@@ -200,7 +206,7 @@ def _issued(
         issued_at=context.now,
         expires_at=vesting_of(context.now, reward.valid_days, context.programme),
         uses=reward.uses,
-        points=reward.points,
+        points=points,
         currency=reward.currency,
         takings=takings,
         stocked=stocked,

@@ -30,9 +30,12 @@ class Words:
         return text.format_map(values) if values else text
 
     def count(self, key: str, n: int, shown: str) -> str:
-        """`key_one` or `key_other` with `{n}` as `shown`. Chinese has one form, as CLDR's plural rules say."""
-        form = "one" if n == 1 and self.locale == "en" else "other"
-        return self(f"{key}_{form}", n=shown)
+        """`key_one` or `key_other` with `{n}` as `shown`."""
+        return self(f"{key}_{self.form(n)}", n=shown)
+
+    def form(self, n: int) -> str:
+        """Chinese has one form, as CLDR's plural rules say."""
+        return "one" if n == 1 and self.locale == "en" else "other"
 
     def table(self, name: str) -> dict[str, str]:
         """A whole table, for the browser."""

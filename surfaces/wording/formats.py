@@ -89,6 +89,32 @@ def date_time(instant: datetime, zone: tzinfo, locale: str) -> str:
     return f"{local.day} {_months('en')[local.month]} {local.year}, {local.hour:02}:{local.minute:02}"
 
 
+def listed(texts: list[str], locale: str) -> str:
+    """`445 points, 1 star`."""
+    return ("、" if locale in ("zh-Hans", "zh-Hant") else ", ").join(texts)
+
+
+def month(instant: datetime, zone: tzinfo, locale: str) -> str:
+    """`Dec 1997`, `1997年12月`."""
+    local = instant.astimezone(zone)
+    if locale in ("zh-Hans", "zh-Hant"):
+        return f"{local.year}年{local.month}月"
+    return f"{_months('en')[local.month]} {local.year}"
+
+
+def span(first: datetime, last: datetime, zone: tzinfo, locale: str) -> str:
+    """The months from one instant's to another's: `Jan–Jun 2026`, `Apr 2026 – Mar 2027`, `2026年1月至6月`."""
+    a, b = first.astimezone(zone), last.astimezone(zone)
+    if (a.year, a.month) == (b.year, b.month):
+        return month(first, zone, locale)
+    if locale in ("zh-Hans", "zh-Hant"):
+        return f"{a.year}年{a.month}月至{'' if a.year == b.year else f'{b.year}年'}{b.month}月"
+    names = _months("en")
+    if a.year == b.year:
+        return f"{names[a.month]}–{names[b.month]} {b.year}"
+    return f"{names[a.month]} {a.year} – {names[b.month]} {b.year}"
+
+
 @cache
 def _months(locale: str) -> dict[int, str]:
     return dict(Locale.parse(_BABEL[locale]).months["format"]["abbreviated"])

@@ -29,6 +29,8 @@ async def test_a_purchase_is_answered_as_the_protocol_says(house: House) -> None
         "purchase_id": f"p{who.member}-2",
         "earned": 350 + 6,
         "pending": 0,
+        "awards": [{"rule": "base", "id": "", "points": 356, "currency": "points"}],
+        "due": 3560,
         "balance": 356,
         "tier": {
             "key": "listener",
@@ -142,9 +144,35 @@ async def held(house: House, who: Shopper) -> str:
     return str((await house.hold(who))["hold_id"])
 
 
+async def claimed(house: House, who: Shopper, field: str = "code") -> str:
+    app = bearer(house.token("app", who.member))
+    return str((await house.post("/app/v1/claims", {"reward": "voucher10"}, app))[field])
+
+
+async def owned(house: House, who: Shopper) -> str:
+    return await claimed(house, who, "voucher")
+
+
+async def used(house: House, who: Shopper) -> str:
+    code = await claimed(house, who)
+    await house.post(f"/pos/v1/vouchers/{code}/use", None, house.till)
+    return code
+
+
+async def lost(house: House, who: Shopper) -> str:
+    """Points past their date."""
+    house.clock.now += timedelta(days=800)
+    await house.adjust(who, 1)
+    return ""
+
+
 STAMPED = frozenset(STAMP)
 HELD = STAMPED | {"hold_id", "reward", "points", "balance"}
-RETURNED = STAMPED | {"purchase_id", "taken_back", "balance", "tier", "flags"}
+RETURNED = STAMPED | {"purchase_id", "taken_back", "points_given_back", "refund", "balance", "tier", "flags"}
+CLAIMED = STAMPED | {"reward", "voucher", "code", "ticket", "points", "balance"}
+VOUCHER = STAMPED | {"voucher", "code", "reward", "name", "state", "uses_left", "value", "expires_at", "balance"}
+EARNED = STAMPED | {"earned", "balance"}
+TRAITS = frozenset({"changed", "epoch", "version"})
 LINE = {"sku": "CD", "quantity": 1, "amount": 1_000}
 
 COMMANDS = [
@@ -162,6 +190,27 @@ COMMANDS = [
     Command("void by web", held, "/web/v1/holds/{x}/void", {}, 200, 5_000, HELD, "web"),
     Command("hold by kiosk", nothing, "/kiosk/v1/holds", {"reward": "off5"}, 201, 2_500, HELD, "kiosk"),
     Command("void by kiosk", held, "/kiosk/v1/holds/{x}/void", None, 200, 5_000, HELD, "kiosk"),
+    Command("hold points", nothing, "/pos/v1/members/{m}/basket-holds", {"points": 500}, 201, 4_500, HELD),
+    Command("claim by app", nothing, "/app/v1/claims", {"reward": "voucher10"}, 201, 0, CLAIMED, "app"),
+    Command("claim by web", nothing, "/web/v1/claims", {"reward": "music-lessons"}, 201, 4_000, CLAIMED, "web"),
+    Command("claim by kiosk", nothing, "/kiosk/v1/claims", {"reward": "voucher10"}, 201, 0, CLAIMED, "kiosk"),
+    Command("cancel by app", owned, "/app/v1/vouchers/{x}/cancel", None, 200, 5_000, CLAIMED, "app"),
+    Command("cancel by web", owned, "/web/v1/vouchers/{x}/cancel", {"reason": "a slip"}, 200, 5_000, CLAIMED, "web"),
+    Command("use", claimed, "/pos/v1/vouchers/{x}/use", None, 200, 0, VOUCHER),
+    Command("use by web", claimed, "/web/v1/vouchers/{x}/use", None, 200, 0, VOUCHER, "web"),
+    Command("unuse", used, "/pos/v1/vouchers/{x}/unuse", {"reason": "the wrong basket"}, 200, 0, VOUCHER),
+    Command("review", nothing, "/pos/v1/members/{m}/actions", {"kind": "review", "subject": "CD"}, 201, 5_050, EARNED),
+    Command("check in by app", nothing, "/app/v1/actions", {"kind": "check_in"}, 201, 5_020, EARNED, "app"),
+    Command("share by web", nothing, "/web/v1/actions", {"kind": "share"}, 201, 5_010, EARNED, "web"),
+    Command("grant", nothing, "/staff/v1/members/{m}/vouchers", {"reward": "voucher10", "reason": "sorry"}, 201, 5_000,
+            CLAIMED, "staff"),
+    Command("reinstate", lost, "/staff/v1/members/{m}/reinstatements", {"points": 7, "reason": "she was ill"}, 201, 8,
+            STAMPED | {"points", "balance"}, "staff"),
+    Command("extend", nothing, "/staff/v1/members/{m}/extensions",
+            {"first_day": "2028-01-01", "last_day": "2028-12-31", "until": "2029-12-31", "reason": "a gift"}, 201, None,
+            TRAITS, "staff"),
+    Command("traits", nothing, "/staff/v1/members/{m}/traits", {"segments": ["sleeping"], "birthday": "02-29"}, 201, None,
+            TRAITS, "staff"),
     Command("give", nothing, "/staff/v1/members/{m}/adjustments", {"points": 7, "reason": "sorry"}, 201, 5_007,
             STAMPED | {"points", "balance"}, "staff"),
     Command("take", nothing, "/staff/v1/members/{m}/adjustments", {"points": -7, "reason": "an error"}, 201, 4_993,

@@ -95,7 +95,7 @@ class Stage:
 
     def tell(self, *told: Committed) -> None:
         for one in told:
-            self.hub.hear(one.change, one.account, self.clock())
+            self.hub.hear(one.change, one.holdings, self.clock())
 
     def screen(
         self,

@@ -13,6 +13,7 @@ from core.database import connected
 from core.devices import KioskSession
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine.submission import Committed
+from core.points import POINTS
 from core.programme.book import publish
 from core.programme.validation import default_document
 from push import render
@@ -75,11 +76,11 @@ async def test_a_commit_that_failed_leaves_no_trace(stage: Stage) -> None:
     member = await stage.enrol()
     _, wire = await stage.attached(member)
     true = await stage.adjust(member, 5)
-    assert true.account is not None
-    lot = msgspec.structs.replace(true.account.lots[0], amount=900, remaining=900)
+    assert true.holdings is not None
+    lot = msgspec.structs.replace(true.holdings.account.lots[0], amount=900, remaining=900)
     false = Committed(
         msgspec.structs.replace(true.change, points=900, available=900),
-        msgspec.structs.replace(true.account, lots=(lot,)),
+        true.holdings.with_account(POINTS, msgspec.structs.replace(true.holdings.account, lots=(lot,))),
     )
     stage.hub.foresee([false])
     await turn()
@@ -193,7 +194,7 @@ async def test_any_foresight_ends_at_the_truth(stage: Stage, seed: int) -> None:
         change = await (stage.buy(member, 100) if chance.random() < 0.5 else stage.adjust(member))
         if chance.random() < 0.2:
             wrong = msgspec.structs.replace(change.change, points=1, available=1)
-            stage.hub.foresee([Committed(wrong, change.account)])
+            stage.hub.foresee([Committed(wrong, change.holdings)])
         waiting.append(change)
         if chance.random() < 0.7:
             stage.hub.foresee(waiting[-2:])

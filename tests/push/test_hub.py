@@ -240,7 +240,7 @@ async def test_a_bus_of_another_database_does_not_keep_us_reading(stage: Stage) 
     _, wire = await stage.attached(member)
     one = await stage.adjust(member)
     strange = msgspec.structs.replace(one.change, version=999)
-    stage.hub.hear(strange, one.account, stage.clock())
+    stage.hub.hear(strange, one.holdings, stage.clock())
     await until(lambda: wire.versions == [1, 2], "what is there is shown")
     assert stage.reader.reads <= MAX_READS + 1
     stage.tell(await stage.adjust(member))

@@ -210,7 +210,9 @@ async def test_points_lapse_on_their_day(stage: Stage) -> None:
     day = (await stage.query("SELECT expires_at FROM lot WHERE member_id = $1", who.member))[0][0]
     # Every new year has the pass fetched on the way.
     years = [datetime.fromisoformat(f"{year}-01-01T00:00:00+08:00") for year in (2027, 2028)]
-    for at, shown in ((years[0], 30), (years[1], 30), (day - timedelta(seconds=1), None), (day, 0)):
+    warned = [day - timedelta(days=days) for days in (90, 14)]
+    expected = [(at, 30) for at in sorted([*years, *warned])]
+    for at, shown in (*expected, (day - timedelta(seconds=1), None), (day, 0)):
         await stage.forward(seconds=(at - stage.clock()).total_seconds())
         marked = await refresher(stage).turn()
         assert (await phone.update(KIND) == [str(who.member)]) is (shown is not None), rfc3339(at)
