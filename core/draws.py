@@ -18,6 +18,7 @@ from core.clock import Clock
 from core.database import connected, transaction
 from core.engine.engine import Engine
 from core.engine.submission import Submission, input_hash
+from core.errors import ChorusError
 from core.members.identifiers import new_voucher_code
 from core.programme.book import ProgrammeBook
 from core.programme.document import Programme, Reward
@@ -44,18 +45,25 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_draws(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock: Clock) -> None:
-    """Commit the seeds of new draws, and conclude those that closed."""
+    """Commit the seeds of new draws, and conclude those that closed. One that fails keeps no other from it; its error is
+    raised in the end."""
     programme, now = book.current.programme, clock()
     draws = [reward for reward in programme.rewards if reward.kind == "draw"]
     if not draws:
         return
     async with connected(database) as connection:
         known = {id for (id,) in await connection.fetch(_KNOWN, [draw.id for draw in draws])}
+    failed: list[ChorusError] = []
     for reward in draws:
-        if reward.id not in known:
-            await _commit(database, reward.id, now)
-        elif (closes := window(reward, programme)[1]) is not None and now >= closes + SETTLE:
-            await _conclude(database, engine, reward, now)
+        try:
+            if reward.id not in known:
+                await _commit(database, reward.id, now)
+            elif (closes := window(reward, programme)[1]) is not None and now >= closes + SETTLE:
+                await _conclude(database, engine, reward, now)
+        except ChorusError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 async def draw_of(database: AsyncEngine, id: str, programme: Programme) -> Draw | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import connected, transaction
+from core.database import Driver, connected, transaction
 from core.decision import State
 from core.engine import load
 from core.holdings import Voucher
@@ -121,11 +121,23 @@ async def changes(engine: AsyncEngine, wanted: Collection[tuple[int, int]]) -> d
 
 
 async def due(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
-    """Members for whom the clock did something that is not on record, at most `limit` of each kind."""
+    """Members for whom the clock did something that is not on record: those of the first `limit` things due of each kind,
+    soonest first."""
     async with connected(engine) as connection:
         rows = await connection.fetch(_DUE, now, limit)
         return [member for (member,) in rows]
 
+
+async def become_sweeper(connection: Driver) -> bool:
+    """Try to be the one that sweeps, until `retire_sweeper` or the connection's end."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _SWEEP_LOCK))
+
+
+async def retire_sweeper(connection: Driver) -> None:
+    await connection.fetchval("SELECT pg_advisory_unlock($1)", _SWEEP_LOCK)
+
+
+_SWEEP_LOCK = 0x53574545  # "SWEE"
 
 _LATEST_PURCHASE = "SELECT max(version) FROM purchase WHERE member_id = $1"
 
@@ -155,10 +167,14 @@ _CHANGES = """SELECT CAST(v.change AS text)
          FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS wanted (member, version)
          JOIN member_version v ON v.member_id = wanted.member AND v.version = wanted.version"""
 
-_DUE = """(SELECT member_id FROM lot WHERE remaining > 0 AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
-       UNION
-       (SELECT member_id FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
-       UNION
-       (SELECT member_id FROM pending WHERE remaining > 0 AND vests_at <= $1 ORDER BY vests_at LIMIT $2)
-       UNION
-       (SELECT member_id FROM account WHERE lapses_at <= $1 AND available + debt > 0 ORDER BY lapses_at LIMIT $2)"""
+_DUE = """SELECT member_id FROM (
+       (SELECT member_id, expires_at AS due FROM lot WHERE remaining > 0 AND expires_at <= $1
+         ORDER BY expires_at LIMIT $2)
+       UNION ALL
+       (SELECT member_id, expires_at FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
+       UNION ALL
+       (SELECT member_id, vests_at FROM pending WHERE remaining > 0 AND vests_at <= $1 ORDER BY vests_at LIMIT $2)
+       UNION ALL
+       (SELECT member_id, lapses_at FROM account WHERE lapses_at <= $1 AND available + debt > 0
+         ORDER BY lapses_at LIMIT $2)) AS found
+        GROUP BY member_id ORDER BY min(due), member_id"""
