@@ -119,16 +119,23 @@ async def _quote(services: Services, data: QuoteBody, member: int | None, store:
         points=data.points,
         vouchers=tuple(voucher_code(code, f"/vouchers/{i}") for i, code in enumerate(data.vouchers)),
     )
-    keys = {*shared(command, published.programme, now, store, None, now)}
-    for reward in published.programme.rewards:
-        keys |= {limits.reward(reward.id), limits.tickets(reward.id)}
-    state, tallies, closed = await read.quotable(services.database, member or 0, keys)
+    keys = {*shared(command, published.programme, store, None, now)}
+    keys |= {limits.reward(reward.id) for reward in published.programme.rewards}
+    draws = {limits.tickets(reward.id) for reward in published.programme.rewards if reward.kind == "draw"}
+    state, tallies, closed = await read.quotable(services.database, member or 0, keys | draws)
     if state is None:
         if member is not None:
             raise NotFound("no such member", code="unknown_member")
         state = VISITOR
     now = max(now, state.recorded_at or now)
-    context = Context(now=now, published=published, source="quote", place=store, tallies=tallies, closed=closed)
+    context = Context(
+        now=now,
+        published=published,
+        source="quote",
+        place=store,
+        tallies=dict.fromkeys(keys, 0) | tallies,
+        closed=closed,
+    )
     return _answer(quote(state, command, context), services, state, published, context, data.channel, locale)
 
 

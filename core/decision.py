@@ -150,6 +150,16 @@ def _entry(due: Due, currency: str) -> Entry:
     return Entry(kind=kind, occurred_at=due.at, postings=due.postings, reverses=reverses, currency=currency)
 
 
+def with_released(context: Context, opened: Opening) -> Context:
+    """The context in which the stock that the clock gave back in this very command is there again."""
+    if not opened.tallies:
+        return context
+    tallies = dict(context.tallies)
+    for tally in opened.tallies:
+        tallies[tally.key] = tallies.get(tally.key, 0) + tally.by
+    return msgspec.structs.replace(context, tallies=tallies)
+
+
 def put_back(holdings: Holdings, ended: Iterable[Hold]) -> tuple[Holdings, tuple[Tally, ...]]:
     """The progress and the stock after holds that came to nothing: neither counts as had."""
     counters, tallies = dict(holdings.progress.counters), []
@@ -190,7 +200,9 @@ def change_of(
     others = tuple(
         moved
         for currency in holdings.others
-        if (moved := _moved(currency, holdings, opened)).points or moved.pending != opened.before.of(currency).waiting
+        if (moved := _moved(currency, holdings, opened)).points
+        or moved.expired
+        or moved.pending != opened.before.of(currency).waiting
     )
     fields: dict[str, object] = {
         "occurred_at": context.now,

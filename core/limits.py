@@ -55,15 +55,16 @@ def tickets(draw: str) -> str:
 
 
 def exceeded(use: Use, progress: Progress, tallies: Mapping[str, int]) -> Limit | None:
-    """The first limit that one more use would break; None where there is room."""
+    """The first limit that one more use would break; None where there is room. Raises `KeyError` for a tally that was not
+    fetched: nothing is given on a count that nobody holds."""
     limits, mine, day = use.limits, progress.counters, _of_day(use)
     if limits.per_member is not None and mine.get(use.subject, 0) >= limits.per_member:
         return "per_member"
     if limits.per_member_day is not None and mine.get(day, 0) >= limits.per_member_day:
         return "per_member_day"
-    if limits.per_day is not None and tallies.get(day, 0) >= limits.per_day:
+    if limits.per_day is not None and tallies[day] >= limits.per_day:
         return "per_day"
-    if limits.in_all is not None and tallies.get(use.subject, 0) >= limits.in_all:
+    if limits.in_all is not None and tallies[use.subject] >= limits.in_all:
         return "in_all"
     return None
 

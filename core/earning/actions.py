@@ -9,6 +9,7 @@ import msgspec
 from core import limits
 from core.decision import Context, Decision, Entry, State, active, change_of, counted, opening
 from core.earning.late import expire_late, with_lapsed
+from core.earning.slip import LONGEST_AGO
 from core.errors import FieldError, InvalidInput, Rejected
 from core.ledger import movements
 from core.ledger.account import ISSUED
@@ -38,8 +39,9 @@ def record(state: State, command: RecordAction, context: Context) -> Decision:
         errors.append(FieldError("/kind", f"must be one the programme gives points for: {known}"))
     if command.occurred_at > context.now + timedelta(seconds=programme.limits.clock_skew_seconds):
         errors.append(FieldError("/occurred_at", "is in the future"))
-    if command.occurred_at < context.now - timedelta(days=programme.limits.replay_window_days) and not context.staff:
-        errors.append(FieldError("/occurred_at", f"is more than {programme.limits.replay_window_days} days ago"))
+    window = LONGEST_AGO if context.staff else timedelta(days=programme.limits.replay_window_days)
+    if command.occurred_at < context.now - window:
+        errors.append(FieldError("/occurred_at", f"is more than {window.days} days ago"))
     if errors or action is None:
         raise InvalidInput("the action has wrong fields", errors=tuple(errors))
     opened = opening(state, context)

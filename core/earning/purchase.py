@@ -40,8 +40,8 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
     period = period_of(command.occurred_at, programme)
     holdings = holdings.with_account(POINTS, movements.qualify(holdings.account, period, measured))
     holdings, tallies = counted(_seen(holdings, version), earned.uses, context)
-    if command.points or command.hold or earned.points():
-        holdings = active(holdings, POINTS, min(command.occurred_at, context.now), context)
+    for currency in {award.currency for award in earned.awards} | ({POINTS} if paid.points else set()):
+        holdings = active(holdings, currency, min(command.occurred_at, context.now), context)
     holdings, lapsed = expire_late(holdings, version, context)
     purchase = _purchase(state, command, context, earned, paid, period=period, measured=measured, holdings=holdings)
     skus = {line.sku for line in command.lines}

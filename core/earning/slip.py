@@ -15,6 +15,8 @@ from core.snapshot import Line
 MAX_LINES = 500
 """A long supermarket slip has about 200."""
 MAX_QUANTITY = 1_000_000
+LONGEST_AGO = timedelta(days=36_500)
+"""Nothing is older, whoever sends it: further back there may be no such day in the programme's zone."""
 MAX_VOUCHERS = 20
 """Of one purchase."""
 
@@ -69,6 +71,8 @@ def _time_faults(command: RecordPurchase, context: Context) -> list[FieldError]:
     rules = context.programme.limits
     if command.occurred_at > context.now + timedelta(seconds=rules.clock_skew_seconds):
         return [FieldError("/occurred_at", "is in the future")]
+    if command.occurred_at < context.now - LONGEST_AGO:
+        return [FieldError("/occurred_at", "is more than a hundred years ago")]
     if not context.staff and command.occurred_at < context.now - timedelta(days=rules.replay_window_days):
         detail = f"is more than {rules.replay_window_days} days ago: a staff token may send it"
         return [FieldError("/occurred_at", detail)]

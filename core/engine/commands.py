@@ -7,7 +7,7 @@ the member: identifiers wanted, purchases and vouchers named, shared counts aske
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core import limits
 from core.adjustments.decide import (
@@ -21,7 +21,7 @@ from core.adjustments.decide import (
     settle_due,
 )
 from core.decision import Context, Decision, State
-from core.earning import actions, campaigns, purchase, returns
+from core.earning import actions, campaigns, purchase, returns, slip
 from core.earning.actions import RecordAction
 from core.earning.basket import Basket
 from core.earning.returns import ReturnPurchase
@@ -152,19 +152,24 @@ def voucher_codes(command: Command) -> tuple[str, ...]:
             return ()
 
 
-def shared(
-    command: Command, programme: Programme, occurred_at: datetime, store: str, state: State | None, now: datetime
-) -> Iterator[str]:
+def _conceivable(occurred_at: datetime, now: datetime) -> bool:
+    """Whether the calendar has a local day for it. What lies further off is refused."""
+    return now - slip.LONGEST_AGO <= occurred_at <= now + timedelta(days=2)
+
+
+def shared(command: Command, programme: Programme, store: str, state: State | None, now: datetime) -> Iterator[str]:
     """The shared counts a command may ask for or move, by key. `state` is the member's, where there is one."""
+    if isinstance(command, RecordPurchase | RecordAction) and not _conceivable(command.occurred_at, now):
+        return
     match command:
         case RecordPurchase() if programme.campaigns and command.channel in programme.earn.channels:
-            local = occurred_at.astimezone(programme.tzinfo)
-            basket = Basket(command.lines, (), command.channel, store, occurred_at)
+            local = command.occurred_at.astimezone(programme.tzinfo)
+            basket = Basket(command.lines, (), command.channel, store, command.occurred_at)
             for campaign in campaigns.candidates(basket, local, programme):
                 if campaign.limits.shared:
                     yield from limits.shared_keys(Use(limits.campaign(campaign.id), local.date(), campaign.limits))
         case RecordAction() if action := programme.earn.actions.get(command.kind):
-            day = occurred_at.astimezone(programme.tzinfo).date()
+            day = command.occurred_at.astimezone(programme.tzinfo).date()
             yield from limits.shared_keys(Use(limits.action(command.kind), day, action.limits))
         case HoldReward() | ClaimReward() | GrantVoucher() if reward := programme.rewards_by_id.get(command.reward):
             if reward.stock is not None:

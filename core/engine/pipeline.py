@@ -198,7 +198,7 @@ class _Round:
             state, now = self._states.get(member or 0), self._time_of(member)
             occurred_at = submission.occurred_at or now
             programme = self._pipeline.book.at(occurred_at).programme
-            keys.update(shared(submission.command, programme, occurred_at, submission.place, state, now))
+            keys.update(shared(submission.command, programme, submission.place, state, now))
         return keys
 
     def _time_of(self, member: int | None) -> datetime:

@@ -62,6 +62,8 @@ def faults(programme: Programme, zone: ZoneInfo | None) -> Iterator[FieldError]:
 def _number_faults(pointer: str, reward: Reward) -> Iterator[FieldError]:
     if not reward.points and reward.kind == "charity":
         yield FieldError(f"{pointer}/points", "must be a positive number of points: there is nothing to give")
+    elif not reward.points and reward.kind in ("goods", "experience"):
+        yield FieldError(f"{pointer}/points", "must be a positive number of points: it is points that are held for it")
     elif not reward.points and reward.per_member is None:
         yield FieldError(f"{pointer}/points", "must be a positive number of points, unless per_member limits it")
     yield from within(f"{pointer}/points", reward.points, 0, MAX_POINTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from core.errors import FieldError
 from core.programme.document import Programme
@@ -37,10 +38,10 @@ def _faults(before: Programme, after: Programme) -> Iterator[FieldError]:
             yield FieldError("/currencies", detail)
     for reward in before.rewards:
         if reward.kind in ("voucher", "draw"):
-            yield from _reward_faults(reward, after)
+            yield from _reward_faults(reward, before, after)
 
 
-def _reward_faults(was: Reward, after: Programme) -> Iterator[FieldError]:
+def _reward_faults(was: Reward, before: Programme, after: Programme) -> Iterator[FieldError]:
     """A voucher or a ticket that a member has is read by its reward, and a draw's commitment stands on its prizes."""
     place = next((i for i, reward in enumerate(after.rewards) if reward.id == was.id), None)
     if place is None:
@@ -56,6 +57,16 @@ def _reward_faults(was: Reward, after: Programme) -> Iterator[FieldError]:
             f"{pointer}/value", f"must stay {was.value}, since members may have it: give a new one its own id"
         )
     elif was.kind == "draw":
-        for name in ("closes", "prizes"):
-            if getattr(now, name) != getattr(was, name):
-                yield FieldError(f"{pointer}/{name}", "must stay as it was published: tickets were sold by it")
+        if _closes(now, after) != _closes(was, before):
+            yield FieldError(
+                f"{pointer}/closes", f"must stay {_closes(was, before)}, by which tickets were sold (a new zone moves a "
+                "local time: give it an offset)"
+            )  # fmt: skip
+        if now.prizes != was.prizes:
+            yield FieldError(f"{pointer}/prizes", "must stay as they were published: tickets were sold by them")
+
+
+def _closes(reward: Reward, programme: Programme) -> datetime:
+    assert reward.closes is not None, "a draw has it"
+    local = reward.closes if reward.closes.tzinfo else reward.closes.replace(tzinfo=programme.tzinfo)
+    return local.astimezone(UTC)

@@ -54,12 +54,18 @@ def parse(toml: str) -> Programme:
 
 
 def from_builtins(raw: object) -> Programme:
-    """The programme in a decoded document (TOML or stored JSON). Raises as `parse` does."""
-    refuse(misfits(raw, Programme))
-    programme = msgspec.convert(raw, Programme)
+    """The programme in a decoded document. Raises as `parse` does."""
+    programme = stored(raw)
     refuse(_faults(programme))
     refuse(_consequences(programme))
     return programme
+
+
+def stored(raw: object) -> Programme:
+    """A revision as it was published. Only its shape is looked at: what a later build refuses besides was not refused
+    then, and the house goes on under what is in force. Raises as `parse` does."""
+    refuse(misfits(raw, Programme))
+    return msgspec.convert(raw, Programme)
 
 
 def refuse(faults: Iterator[FieldError]) -> None:

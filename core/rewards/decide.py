@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from core.decision import Context, Decision, Entry, HoldEnd, Opening, State, active, change_of, opening
+from core.decision import Context, Decision, Entry, HoldEnd, Opening, State, active, change_of, opening, with_released
 from core.earning.tender import amount_of
 from core.errors import FieldError, InvalidInput, Rejected
 from core.holdings import Holdings
@@ -59,7 +59,7 @@ def hold(state: State, command: HoldReward, context: Context) -> Decision:
         raise Rejected("this reward is had at once, not held", code="not_held")
     _check_store(command.store, reward, context)
     opened = opening(state, context)
-    offer.check(reward, opened.holdings, context)
+    offer.check(reward, opened.holdings, with_released(context, opened))
     holdings, tallies = offer.had(reward, opened.holdings, context)
     if command.store:
         until = vesting_of(context.now, reward.collect_days, context.programme)

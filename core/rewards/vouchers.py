@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from core import limits
-from core.decision import Context, Decision, Entry, Opening, State, Ticket, active, change_of, opening
+from core.decision import Context, Decision, Entry, Opening, State, Ticket, active, change_of, opening, with_released
 from core.earning.tender import good_voucher
 from core.errors import FieldError, InvalidInput, NotFound, Rejected, Unavailable
 from core.holdings import Holdings, Voucher
@@ -68,7 +68,7 @@ def claim(state: State, command: ClaimReward, context: Context) -> Decision:
     if reward.kind in ("goods", "experience"):
         raise Rejected("this reward is held first, and captured at the till", code="not_claimed")
     opened = opening(state, context)
-    offer.check(reward, opened.holdings, context)
+    offer.check(reward, opened.holdings, with_released(context, opened))
     holdings, tallies = offer.had(reward, opened.holdings, context)
     entries, takings = opened.entries, movements.Takings()
     if reward.points:
@@ -105,7 +105,7 @@ def grant(state: State, command: GrantVoucher, context: Context) -> Decision:
     if not command.reason.strip():
         raise InvalidInput.at("/reason", "must say why")
     opened = opening(state, context)
-    if reward.stock is not None and context.tallies.get(limits.reward(reward.id), 0) >= reward.stock:
+    if reward.stock is not None and context.tallies[limits.reward(reward.id)] >= reward.stock:
         raise Rejected("none of it is left", code="sold_out")
     tallies = (Tally(limits.reward(reward.id), 1),) if reward.stock is not None else ()
     voucher = issued(state, command.code, reward, context, (), points=0, stocked=bool(tallies))

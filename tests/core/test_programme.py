@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
+from typing import get_args
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from core.errors import InvalidInput
 from core.points import round_points
 from core.programme.document import text_in
 from core.programme.rounding import Rounding
+from core.programme.spend import RewardKind
 from core.programme.validation import default_document, from_builtins, parse
 from tests.core.programmes import document, programme
 
@@ -98,7 +99,7 @@ def test_the_default_programme_has_its_figures() -> None:
         24,
         "0.8",
     )
-    assert all(cheap.points < dear.points for cheap, dear in pairwise(rules.rewards))
+    assert {reward.kind for reward in rules.rewards} == set(get_args(RewardKind)), "the sample shows each kind"
     assert rules.rewards_by_id.keys() == {reward.id for reward in rules.rewards}
 
 

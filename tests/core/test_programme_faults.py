@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InvalidInput
-from core.programme.validation import from_builtins, parse
+from core.programme.validation import from_builtins, parse, stored
 from tests.core.fragments import WHOLE, read, whole
 
 Case = tuple[str, str, str]
@@ -280,7 +280,18 @@ SPEND: list[Case] = [
 
 BACK = '[earn]\non_points_part = true\npoints_per_unit = "{}"\n[worth]\npoints = 10\namount = {}\n'
 
+
+def _twice(one: str, other: str, stacking: str = "add") -> str:
+    """Two campaigns that each double: either gives back three quarters of what points pay, both together 105 of 100."""
+    earn = f'[earn]\non_points_part = true\npoints_per_unit = "30"\nstacking = "{stacking}"\n'
+    return earn + DOUBLE + one + "\n" + DOUBLE.replace('"c"', '"d"') + other
+
+
 LOOPS: list[Case] = [
+    (_twice("", ""), "/earn/on_points_part", "worth 105 (channel store, tier gold, campaign c, campaign d)"),
+    (_twice('weekdays = ["mon", "tue"]', 'weekdays = ["tue"]'), "/earn/on_points_part", "worth 105"),
+    (_twice('skus = ["x"]', 'categories = ["y"]'), "/earn/on_points_part", "sku x, category y"),
+    (_twice("last_day = 2026-11-25", "first_day = 2026-11-25"), "/earn/on_points_part", "worth 105"),
     # 20 points a unit, a gold member half as many more, a point worth 10 cents: 100 comes back as 300.
     (BACK.format("20", 100), "/earn/on_points_part", "pay for 100 earn points worth 300"),
     (BACK.format("20", 100), "/earn/on_points_part", "channel store, tier gold"),
@@ -366,11 +377,15 @@ SOUND = [
     '[earn]\non_points_part = true\npoints_per_unit = "34"\n' + DOUBLE.replace("2", "2.5")
     + "limits = { in_all = 9 }",
     '[earn]\non_points_part = true\npoints_per_unit = "34"\n' + DOUBLE.replace("2", "2.5") + "first_purchase = true",
-    # Two that double, on different weekdays, in different stores.
-    '[earn]\non_points_part = true\npoints_per_unit = "25"\n' + DOUBLE + 'weekdays = ["mon"]\n'
-    + DOUBLE.replace('"c"', '"d"') + 'weekdays = ["tue"]',
-    '[earn]\non_points_part = true\npoints_per_unit = "25"\n' + DOUBLE + 'stores = ["mitte"]\n'
-    + DOUBLE.replace('"c"', '"d"') + 'stores = ["online"]',
+    # Two that double, and never the same purchase.
+    _twice('weekdays = ["mon"]', 'weekdays = ["tue"]'),
+    _twice('stores = ["mitte"]', 'stores = ["online"]'),
+    _twice('tiers = ["base"]', 'tiers = ["gold"]'),
+    _twice('channels = ["store"]', 'channels = ["web"]'),
+    _twice("last_day = 2026-11-25", "first_day = 2026-11-26"),
+    _twice("hours = [{ start = 09:00:00, end = 10:00:00 }]", "hours = [{ start = 10:00:00, end = 00:00:00 }]"),
+    _twice("alone = true", 'skus = ["x"]'),
+    _twice("", "", "best"),
     '[earn]\npoints_per_unit = "1000"',  # more than everything back, but points that pay do not earn
     '[earn]\nrounding = "half_up"\npoints_per_unit = "10"',
     CAMPAIGN + "bonus = 500\nmin_spend = 510",
@@ -405,6 +420,16 @@ def test_every_misfit_of_a_document_is_told_at_once() -> None:
         ("/tiers/1", "needs `threshold`"),
         ("", "needs `brand`"),
     ]
+
+
+def test_a_revision_of_a_build_that_refused_less_is_read() -> None:
+    raw = whole('[earn]\npoints_per_unit = "1/3"\n' + GOODS.replace('stub = { en = "R" }', 'stub = { en = "Reward" }'))
+    with pytest.raises(InvalidInput):
+        from_builtins(raw)
+    assert stored(raw).earn.rate * 3 == 1
+    with pytest.raises(InvalidInput) as refused:
+        stored(raw | {"surprise": 1})
+    assert refused.value.errors[0].pointer == ""
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Who pays with points never gains by it in a programme that is read; in one refused for it, who does never runs out.
 
 The spender here knows nothing of how the refusal is found: it tries baskets, one by one, in every channel, tier, line and
-hour there is, with the earning rules written out once more in whole numbers.
+hour there is, with the earning rules written out once more in whole numbers; that they are those of the house is tested
+too.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from fractions import Fraction
 from itertools import product
 from math import ceil, floor
@@ -14,9 +16,13 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from core.earning.basket import Basket
+from core.earning.earn import earn
 from core.errors import InvalidInput
+from core.holdings import Progress
 from core.programme.document import Programme
-from core.programme.validation import from_builtins
+from core.programme.validation import from_builtins, stored
+from core.snapshot import Line
 from tests.core.fragments import read, whole
 
 WEEKDAYS = ("mon", "tue", "wed")
@@ -65,8 +71,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def totals(raw: dict[str, Any]) -> list[int]:
-    """Baskets worth trying: all small ones, and large ones that earn without a rounding."""
-    return [*range(1, 100), *(EXACT * raw["worth"]["amount"] * n for n in (1, 3, 1000))]
+    """Baskets worth trying: all small ones, those just at and above half a point of the lowest rates, and large ones that
+    earn without a rounding."""
+    middle = [total + more for total in range(100, 1000, 20) for more in (0, 1)]
+    return [*range(1, 100), *middle, *(EXACT * raw["worth"]["amount"] * n for n in (1, 3, 1000))]
 
 
 Where = tuple[Fraction, Fraction, tuple[int, ...]]
@@ -140,7 +148,7 @@ def refusal(raw: dict[str, Any]) -> str:
     return ""
 
 
-@settings(deadline=None, database=None, max_examples=250)
+@settings(deadline=None, database=None, max_examples=200)
 @given(documents())
 def test_who_pays_with_points_gains_only_in_programmes_that_are_refused(raw: dict[str, Any]) -> None:
     place = refusal(raw)
@@ -157,6 +165,25 @@ def test_who_pays_with_points_gains_only_in_programmes_that_are_refused(raw: dic
     else:
         # More than everything back is the owner's to give, but not by splitting a basket.
         assert any(pays.values()) if place else pays[max(pays)] or not any(pays.values())
+
+
+@settings(deadline=None, database=None, max_examples=30)
+@given(documents(), st.sampled_from([1, 2, 7, 33, 61, 1000, 123_456]))
+def test_the_spender_earns_what_the_house_gives(raw: dict[str, Any], total: int) -> None:
+    programme = stored(raw)
+    for channel, tier, sku, weekday, hour in product(
+        raw["earn"]["channels"].items(), raw["tiers"], SKUS, WEEKDAYS, HOURS
+    ):
+        basket = Basket(
+            lines=(Line(sku or "other", 1, total),),
+            earning=(total,),
+            channel=channel[0],
+            store="mitte",
+            occurred_at=datetime(2026, 11, 23 + WEEKDAYS.index(weekday), hour, tzinfo=programme.tzinfo),
+        )
+        rank = next(one for one in programme.tiers if one.key == tier["key"])
+        given_there = earn(basket, rank, Progress(), {}, programme).points()
+        assert given_there == earned(raw, total, _where(raw, channel, tier, sku, weekday, hour))
 
 
 def test_vouchers_are_a_way_to_pay_like_any_other() -> None:
