@@ -24,7 +24,7 @@ from core.members.identifiers import Identifier
 from core.points import POINTS
 from core.programme.document import Programme, Published
 from core.snapshot import Award, Change, Kind, Moved, Profile, Purchase
-from core.tiers.ladder import standing
+from core.tiers.ladder import tier_of
 
 HoldState = Literal["open", "captured", "voided", "timed_out"]
 
@@ -195,7 +195,7 @@ def change_of(
 ) -> Change:
     """The record of this command's version, with the balances and the tier after it."""
     account = holdings.account
-    stands = standing(account.qualifying, context.programme, context.now)
+    tier, qualifying = tier_of(account.qualifying, context.programme, context.now)
     mine = _moved(POINTS, holdings, opened)
     others = tuple(
         moved
@@ -223,8 +223,8 @@ def change_of(
         recorded_at=context.now,
         available=mine.available,
         points=mine.points,
-        tier=stands.tier.key,
-        qualifying=stands.qualifying,
+        tier=tier.key,
+        qualifying=qualifying,
         **fields,  # type: ignore[arg-type]
     )
 

@@ -75,7 +75,7 @@ def record(state: State, command: RecordAction, context: Context) -> Decision:
         reason=command.subject,
     )
     return Decision(
-        change=with_lapsed(change, lapsed),
+        change=with_lapsed(change, lapsed, holdings),
         holdings=holdings,
         entries=(*opened.entries, *entries, *lapsed),
         hold_ends=opened.hold_ends,

@@ -148,15 +148,13 @@ def _multiplied(campaign: Campaign, basket: Basket, base: int, lines: tuple[int,
 
 def base_of(basket: Basket, lines: tuple[int, ...], currency: str, programme: Programme) -> int:
     """What some lines (() all) earn as base in a currency, as if they were the whole basket."""
-    rates, chosen = programme.rates, lines or range(len(basket.lines))
+    rates, earning = programme.rates, basket.earning
     if currency != POINTS or not rates.ruled:
-        exact = rates.base(currency, basket.channel) * sum(basket.earning[i] for i in chosen)
+        money = sum([earning[i] for i in lines]) if lines else sum(earning)
+        exact = rates.whole_base(currency, basket.channel) * money
     else:
-        exact = sum(
-            (
-                rates.of_line(basket.lines[i].sku, basket.lines[i].category, basket.channel)[1] * basket.earning[i]
-                for i in chosen
-            ),
-            start=rates.base(POINTS, basket.channel) * 0,
-        )
-    return round_points(exact.numerator, exact.denominator, programme.earn.rounding)
+        exact = 0
+        for i in lines or range(len(earning)):
+            line = basket.lines[i]
+            exact += rates.whole_by_rule(rates.rule_of(line.sku, line.category), basket.channel) * earning[i]
+    return round_points(exact, rates.denominator, programme.earn.rounding)

@@ -66,8 +66,7 @@ def _base(basket: Basket, programme: Programme) -> list[Award]:
         return [Award("base", "", points, qualifies=True)] if points else []
     by_rule: dict[str, list[int]] = {}
     for i, line in enumerate(basket.lines):
-        rule, _ = rates.of_line(line.sku, line.category, basket.channel)
-        by_rule.setdefault(rule, []).append(i)
+        by_rule.setdefault(rates.rule_of(line.sku, line.category), []).append(i)
     awards = []
     for rule, lines in by_rule.items():
         points = campaigns.base_of(basket, tuple(lines), POINTS, programme)

@@ -8,7 +8,7 @@ from core.decision import Context, Entry
 from core.holdings import Holdings
 from core.ledger import movements
 from core.points import POINTS
-from core.snapshot import Change
+from core.snapshot import Change, Moved
 
 
 def expire_late(holdings: Holdings, version: int, context: Context) -> tuple[Holdings, tuple[Entry, ...]]:
@@ -24,12 +24,18 @@ def expire_late(holdings: Holdings, version: int, context: Context) -> tuple[Hol
     return holdings, tuple(entries)
 
 
-def with_lapsed(change: Change, lapsed: tuple[Entry, ...]) -> Change:
-    """The record with the points that lapsed on arrival among those that expired."""
+def with_lapsed(change: Change, lapsed: tuple[Entry, ...], holdings: Holdings) -> Change:
+    """The record with the points that lapsed on arrival among those that expired. A currency of which all did moved by
+    nothing, and is named all the same."""
+    if not lapsed:
+        return change
     sums: dict[str, int] = {}
     for entry in lapsed:
         sums[entry.currency] = sums.get(entry.currency, 0) + entry.postings[-1].amount
-    others = tuple(
-        msgspec.structs.replace(moved, expired=moved.expired + sums.get(moved.currency, 0)) for moved in change.others
-    )
+    moved = {one.currency: one for one in change.others}
+    for currency in sums.keys() - {POINTS}:
+        account = holdings.of(currency)
+        before = moved.get(currency) or Moved(currency, 0, account.available, account.waiting)
+        moved[currency] = msgspec.structs.replace(before, expired=before.expired + sums[currency])
+    others = tuple(moved[currency] for currency in holdings.others if currency in moved)
     return msgspec.structs.replace(change, expired=change.expired + sums.get(POINTS, 0), others=others)

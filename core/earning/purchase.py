@@ -22,7 +22,7 @@ from core.ledger.expiry import expiry_of, vesting_of
 from core.points import MAX_POINTS, POINTS
 from core.programme.document import Programme
 from core.snapshot import Award, Purchase
-from core.tiers.ladder import period_of, standing
+from core.tiers.ladder import period_of, tier_of
 
 
 def record(state: State, command: RecordPurchase, context: Context) -> Decision:
@@ -33,7 +33,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
     opened = opening(state, context)
     paid = pay(opened.holdings, command, context)
     basket = basket_of(command, paid, context)
-    tier = standing(opened.holdings.account.qualifying, programme, context.now).tier
+    tier, _ = tier_of(opened.holdings.account.qualifying, programme, context.now)
     earned = earn(basket, tier, opened.holdings.progress, context.tallies, programme)
     holdings, entries = credited(paid.holdings, earned, basket, context, origin=version)
     measured = measure(basket, earned, command.total, programme)
@@ -68,7 +68,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
         paid_amount=paid.amount + sum(amount for _, amount in paid.vouchers),
     )
     return Decision(
-        change=with_lapsed(change, lapsed),
+        change=with_lapsed(change, lapsed, holdings),
         holdings=holdings,
         entries=(*opened.entries, *paid.entries, *entries, *lapsed),
         purchase=purchase,

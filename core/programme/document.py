@@ -197,6 +197,16 @@ class Programme(_Strict, frozen=True, dict=True, kw_only=True):
         return Rates(self.earn, {one.code: one.points_per_unit for one in self.currencies}, MINOR_DIGITS[self.money])
 
     @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """Of the tiers, rising."""
+        return tuple(tier.threshold for tier in self.tiers)
+
+    @cached_property
+    def lifetimes(self) -> tuple[tuple[int, int], ...]:
+        """(lifetime, rank) of the tiers that can be had for good."""
+        return tuple((tier.lifetime, rank) for rank, tier in enumerate(self.tiers) if tier.lifetime)
+
+    @cached_property
     def currency_codes(self) -> tuple[str, ...]:
         """The points first."""
         return (POINTS, *(one.code for one in self.currencies))

@@ -6,6 +6,7 @@ clocks go back an hour that comes twice counts twice, and one that is skipped do
 
 from __future__ import annotations
 
+import math
 from datetime import date, time
 from fractions import Fraction
 from functools import cached_property
@@ -126,24 +127,41 @@ class Campaign(Strict, frozen=True, dict=True, kw_only=True):
 
 
 class Rates:
-    """Points for one minor unit of money, worked out once: by currency, channel and line."""
+    """Points for one minor unit of money, worked out once: by currency and channel, and for points by line. Deciders take
+    them as whole numbers over one `denominator`; checks as fractions."""
 
     def __init__(self, earn: Earn, others: dict[str, str], digits: int) -> None:
-        minor = 10**digits
         self.coefficients = {name: fraction(one.coefficient) for name, one in earn.channels.items()}
-        self._base: dict[str, Fraction] = {POINTS: earn.rate / minor}
-        self._base |= {code: fraction(rate) / minor for code, rate in others.items()}
-        self._by_sku = {rule.sku: (rule.id, fraction(rule.points_per_unit) / minor) for rule in earn.rules if rule.sku}
-        self._by_category = {
-            rule.category: (rule.id, fraction(rule.points_per_unit) / minor) for rule in earn.rules if rule.category
+        rates = {POINTS: earn.rate} | {code: fraction(rate) for code, rate in others.items()}
+        rates |= {f"/{rule.id}": fraction(rule.points_per_unit) for rule in earn.rules}
+        self._exact: dict[tuple[str, str], Fraction] = {
+            (name, channel): rate * coefficient / 10**digits
+            for channel, coefficient in self.coefficients.items()
+            for name, rate in rates.items()
         }
+        self.denominator = math.lcm(*(rate.denominator for rate in self._exact.values()))
+        self._whole = {key: int(rate * self.denominator) for key, rate in self._exact.items()}
+        self._by_sku = {rule.sku: rule.id for rule in earn.rules if rule.sku}
+        self._by_category = {rule.category: rule.id for rule in earn.rules if rule.category}
         self.ruled = bool(earn.rules)
+
+    def rule_of(self, sku: str, category: str) -> str:
+        """The rule for a line, "" being the base rule."""
+        return self._by_sku.get(sku) or self._by_category.get(category) or ""
+
+    def whole_base(self, currency: str, channel: str) -> int:
+        """By the base rule, times `denominator`."""
+        return self._whole[(currency, channel)]
+
+    def whole_by_rule(self, rule: str, channel: str) -> int:
+        """In points, times `denominator`."""
+        return self._whole[(f"/{rule}" if rule else POINTS, channel)]
 
     def base(self, currency: str, channel: str) -> Fraction:
         """By the base rule."""
-        return self._base[currency] * self.coefficients[channel]
+        return self._exact[(currency, channel)]
 
     def of_line(self, sku: str, category: str, channel: str) -> tuple[str, Fraction]:
-        """The rule for a line, "" being the base rule, and its rate in points."""
-        rule, rate = self._by_sku.get(sku) or self._by_category.get(category) or ("", self._base[POINTS])
-        return rule, rate * self.coefficients[channel]
+        """The rule for a line, and its rate in points."""
+        rule = self.rule_of(sku, category)
+        return rule, self._exact[(f"/{rule}" if rule else POINTS, channel)]

@@ -13,7 +13,7 @@ from core.holdings import Holdings
 from core.limits import Tally, Use
 from core.programme.document import Programme, Reward
 from core.programme.earn import UseLimits
-from core.tiers.ladder import standing
+from core.tiers.ladder import tier_of
 
 
 def reward_of(id: str, context: Context) -> Reward:
@@ -55,8 +55,7 @@ def refusal(reward: Reward, holdings: Holdings, context: Context) -> str | None:
         return "reward_not_open"
     if (closes is not None and now >= closes) or tickets in context.closed:
         return "reward_closed"
-    tier = standing(holdings.account.qualifying, programme, now).tier.key
-    if reward.tiers and tier not in reward.tiers:
+    if reward.tiers and tier_of(holdings.account.qualifying, programme, now)[0].key not in reward.tiers:
         return "tier_too_low"
     match limits.exceeded(use_of(reward, context), holdings.progress, context.tallies):
         case "per_member":

@@ -8,6 +8,7 @@ midnight for a tier to be right, and an event that arrives late raises it as if 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -73,29 +74,31 @@ def notice_from(keep: Keep, programme: Programme) -> datetime:
     return keep.until - timedelta(days=programme.qualification.notice_days)
 
 
+def tier_of(qualifying: Mapping[int, int], programme: Programme, now: datetime) -> tuple[Tier, int]:
+    """The tier held and what qualified so far in the period now running: what deciders need of a standing."""
+    period = period_of(now, programme)
+    return programme.tiers[rank_in(period, qualifying, programme)], qualifying.get(period, 0)
+
+
 def rank_in(period: int, qualifying: Mapping[int, int], programme: Programme) -> int:
     """The rank held in `period`, if nothing else qualifies up to its end."""
-    rank = max(_reached(period - back, qualifying, programme) - back for back in _falls(programme))
-    lasting = sum(qualifying.values())
-    for i, tier in enumerate(programme.tiers):
-        if tier.lifetime and lasting >= tier.lifetime:
-            rank = max(rank, i)
+    rank = _reached(period, qualifying, programme)
+    if programme.qualification.landing == "one":
+        for back in range(1, len(programme.tiers)):
+            if rank < len(programme.tiers) - 1 - back:
+                rank = max(rank, _reached(period - back, qualifying, programme) - back)
+    if programme.lifetimes:
+        lasting = sum(qualifying.values())
+        for needed, held in programme.lifetimes:
+            if lasting >= needed:
+                rank = max(rank, held)
     return rank
-
-
-def _falls(programme: Programme) -> range:
-    """How many periods back a tier may still tell, one rank lower for each."""
-    return range(len(programme.tiers) if programme.qualification.landing == "one" else 1)
 
 
 def _reached(period: int, qualifying: Mapping[int, int], programme: Programme) -> int:
     """The better of that period's band and the one's before, which is kept through it."""
-    best = max(qualifying.get(period, 0), qualifying.get(period - 1, 0))
-    rank = 0
-    for i, tier in enumerate(programme.tiers):
-        if best >= tier.threshold:
-            rank = i
-    return rank
+    best = max(qualifying.get(period, 0), qualifying.get(period - 1, 0), 0)
+    return bisect_right(programme.thresholds, best) - 1
 
 
 def _kept_through(period: int, rank: int, qualifying: Mapping[int, int], programme: Programme) -> int | None:
