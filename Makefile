@@ -35,6 +35,9 @@ check: setup ## Format, lint, types, import direction, tests
 bench: setup ## Measure against the limits of this machine; table and JSON
 	@$(RUN)python -m tests.bench
 
+two-years: setup ## Two simulated years at four times the commands (CHORUS_TWO_YEARS, CHORUS_SEED)
+	@CHORUS_TWO_YEARS=$${CHORUS_TWO_YEARS:-4} $(RUN)pytest tests/simulation/test_two_years.py
+
 format: setup ## Let ruff format and mend
 	@$(RUN)ruff format . && $(RUN)ruff check --fix .
 
@@ -42,4 +45,4 @@ lock: ## Write the lock again from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev -o requirements/dev.lock pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.lock -c requirements/dev.lock pyproject.toml
 
-.PHONY: help setup demo test check bench format lock
+.PHONY: help setup demo test check bench two-years format lock

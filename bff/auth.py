@@ -1,4 +1,4 @@
-"""Who asks: tokens scoped to a surface, and to a member, or to a device and its store.
+"""Who asks: tokens scoped to a surface, and to a member, to a device and its store, or to a person by name.
 
 A token is a JWT signed with the instance's secret, verified without a database. It says which surface it is for, so one
 made for the kiosk opens no app; a receipt's key is in its link and opens that one receipt. What a token does not carry
@@ -22,8 +22,10 @@ from core.errors import NotAllowed, NotFound, Unauthenticated
 
 MEMBER_SURFACES = ("app", "web", "wallet")
 DEVICE_SURFACES = ("kiosk", "pos", "staff")
-SCOPES = ("backdate", "adjust")
-"""backdate: may send events older than the programme's replay window. adjust: may give and take points by hand."""
+PERSON_SURFACES = ("admin",)
+SCOPES = ("backdate", "adjust", "programme")
+"""backdate: may send events older than the programme's replay window. adjust: may give and take points by hand.
+programme: may publish and roll back."""
 
 SESSION_COOKIE = "chorus_web"
 
@@ -34,7 +36,7 @@ _RECEIPT_MAC = 12
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """`member` for a member's surface, `device` and `store` for a store's."""
+    """`member` for a member's surface, `device` and `store` for a store's, `name` for a person's."""
 
     surface: str
     member: int = 0
@@ -42,11 +44,12 @@ class Principal(msgspec.Struct, frozen=True):
     store: str = ""
     till: str = ""
     scopes: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def source(self) -> str:
         """The name under which its idempotency keys are claimed."""
-        return f"{self.surface}:{self.device or self.member}"
+        return f"{self.surface}:{self.name or self.device or self.member}"
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes

@@ -19,9 +19,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bff import supervisor
-from bff.auth import SCOPES, Principal, Tokens
+from bff.auth import DEVICE_SURFACES, MEMBER_SURFACES, PERSON_SURFACES, SCOPES, Principal, Tokens
 from bff.cli_database import with_database
 from bff.cli_deliveries import deliveries, passes
+from bff.cli_points import points
+from bff.cli_programme import programme
 from bff.console import Progress, in_words, say
 from core import devices, logs, read
 from core.clock import system_clock
@@ -30,13 +32,11 @@ from core.devices import Device, DeviceKind
 from core.embedded import Endpoints, find_running, servers
 from core.errors import ChorusError, InvalidInput, NotFound
 from core.members.identifiers import Identifier, normalise
-from core.programme.book import publish
-from core.programme.validation import parse
 from core.settings import OperatorError, Settings
 from core.verify import verify as verify_ledger
-from push.bus import tell_programme
 
 T = TypeVar("T")
+MAX_NAME = 100
 
 
 def main() -> None:
@@ -153,19 +153,28 @@ def verify(as_json: bool) -> None:
 
 
 @cli.command()
-@click.argument("surface", type=click.Choice(["app", "web", "wallet", "kiosk", "pos", "staff"]))
+@click.argument("surface", type=click.Choice([*MEMBER_SURFACES, *DEVICE_SURFACES, *PERSON_SURFACES]))
 @click.option("--member", help="A member's code, for app, web and wallet.")
 @click.option("--device", help="A registered device's id, for kiosk, pos and staff.")
+@click.option("--name", help="Whose token it is, for admin: stands in the record of what is published.")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES))
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 def token(
-    surface: str, member: str | None, device: str | None, scopes: tuple[str, ...], days: int, as_json: bool
+    surface: str,
+    member: str | None,
+    device: str | None,
+    name: str | None,
+    scopes: tuple[str, ...],
+    days: int,
+    as_json: bool,
 ) -> None:
-    """Make a token for one surface of one member, or of one device."""
-    of_member = surface in ("app", "web", "wallet")
+    """Make a token for one surface of one member, of one device, or of one person."""
+    of_member = surface in MEMBER_SURFACES
     if of_member and member is None:
         raise InvalidInput(f"--member CODE is needed for {surface}")
+    if surface in PERSON_SURFACES and not (name and name.isprintable() and len(name) <= MAX_NAME):
+        raise InvalidInput(f"--name NAME is needed for {surface}, of at most {MAX_NAME} characters")
     settings = Settings.from_env(os.environ)
 
     async def run(database: AsyncEngine) -> Principal:
@@ -174,6 +183,8 @@ def token(
             if found is None:
                 raise NotFound("no member has this code", code="unknown_member")
             return Principal(surface, member=found)
+        if name and surface in PERSON_SURFACES:
+            return Principal(surface, name=name, scopes=scopes)
         known = {one.id: one for one in await devices.all_devices(database)}
         if device not in known:
             raise NotFound(f"--device ID of a registered device is needed for {surface}: chorus device list")
@@ -230,35 +241,8 @@ def _surface(kind: str) -> str:
 
 cli.add_command(deliveries)
 cli.add_command(passes)
-
-
-@cli.group()
-def programme() -> None:
-    """The programme document."""
-
-
-@programme.command(name="check")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def programme_check(file: Path) -> None:
-    """Say what is wrong with a document, each thing by its place in it."""
-    checked = parse(file.read_text(encoding="utf-8"))
-    print(f"{file}: a valid programme ({checked.name}, {len(checked.tiers)} tiers, {len(checked.rewards)} rewards)")
-
-
-@programme.command(name="publish")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--by", default="chorus programme publish", help="Who publishes, for the record.")
-def programme_publish(file: Path, by: str) -> None:
-    """Make a document the programme in force, while everything runs."""
-    source = file.read_text(encoding="utf-8")
-    parse(source)
-
-    async def run(database: AsyncEngine) -> int:
-        async with database.begin() as connection:
-            return await publish(connection, source, by=by, now=system_clock())
-
-    revision = with_database(run, after=lambda endpoints: tell_programme(endpoints.nats_url, endpoints.nats_token))
-    print(f"revision {revision} is in force")
+cli.add_command(points)
+cli.add_command(programme)
 
 
 @cli.command()

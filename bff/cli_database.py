@@ -15,16 +15,21 @@ from core.settings import Settings
 
 T = TypeVar("T")
 
+CONNECTIONS = 3
+
 
 def with_database(
     do: Callable[[AsyncEngine], Coroutine[Any, Any, T]],
     after: Callable[[Endpoints], Coroutine[Any, Any, None]] | None = None,
+    *,
+    whole_tables: bool = True,
 ) -> T:
-    """Run something against the database: the running one, else one started for it."""
+    """Run something against the database: the running one, else one started for it. Not `whole_tables`: planned as the
+    door's statements are."""
     settings = Settings.from_env(os.environ)
 
     async def run(endpoints: Endpoints) -> T:
-        database = connect(endpoints.database_url, pool_size=2, whole_tables=True)
+        database = connect(endpoints.database_url, pool_size=CONNECTIONS, whole_tables=whole_tables)
         try:
             result = await do(database)
         finally:

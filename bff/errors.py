@@ -107,7 +107,19 @@ def problem(
 ) -> Response[bytes]:
     if _is_page(request):
         return _error_page(request, status)
-    body = Problem(
+    body = _problem(request, status, code, detail, retryable, errors)
+    return Response(msgspec.json.encode(body), status_code=status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _problem(
+    request: Request[Any, Any, Any],
+    status: int,
+    code: str,
+    detail: str,
+    retryable: bool,
+    errors: tuple[FieldError, ...] = (),
+) -> Problem:
+    return Problem(
         type="about:blank",
         title=_TITLES.get(status, "Refused"),
         status=status,
@@ -117,7 +129,6 @@ def problem(
         request_id=request.scope.get("state", {}).get("request_id", ""),
         errors=[Field(error.pointer, error.detail) for error in errors],
     )
-    return Response(msgspec.json.encode(body), status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
 _PAGES = ("/card", "/card/pass.pkpass", "/card/google", "/phone", "/kiosk", "/wall", "/r/", "/u/")
@@ -138,7 +149,7 @@ def _error_page(request: Request[Any, Any, Any], status: int) -> Response[bytes]
 
 
 def on_refusal(request: Request[Any, Any, Any], error: ChorusError) -> Response[bytes]:
-    status = next(status for kind, status in STATUS.items() if isinstance(error, kind))
+    status = _status(error)
     headers = _HEADERS.get(status)
     return problem(
         request, status, error.code, error.detail, retryable=error.retryable, errors=error.errors, headers=headers
@@ -190,11 +201,29 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
 
 def on_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     if may_pass(error):
-        away = Unavailable("the database does not answer; send it again", code="database_away")
-        return on_refusal(request, away)
+        return on_refusal(request, _away())
     _log.error("unforeseen", path=request.url.path, exc_info=error)
-    detail = "an unforeseen error; the log has it under this request id"
-    return problem(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", detail, retryable=True)
+    return problem(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", _UNFORESEEN, retryable=True)
+
+
+def problem_of(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """What went wrong, for an answer that has begun already."""
+    refusal = error if isinstance(error, ChorusError) else _away() if may_pass(error) else None
+    if refusal is None:
+        _log.error("unforeseen", path=request.url.path, exc_info=error)
+        return _problem(request, HTTP_500_INTERNAL_SERVER_ERROR, "internal", _UNFORESEEN, True)
+    return _problem(request, _status(refusal), refusal.code, refusal.detail, refusal.retryable, refusal.errors)
+
+
+_UNFORESEEN = "an unforeseen error; the log has it under this request id"
+
+
+def _away() -> Unavailable:
+    return Unavailable("the database does not answer; send it again", code="database_away")
+
+
+def _status(error: ChorusError) -> int:
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
 
 
 HANDLERS: dict[Any, Any] = {

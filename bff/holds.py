@@ -10,13 +10,11 @@ from bff.answers import changed, parse_number, reply
 from bff.auth import Principal
 from bff.bodies import HoldAnswer, VoidBody
 from bff.errors import refusals
+from bff.reasons import reason_of
 from bff.services import Services, idempotency_key
-from core.errors import InvalidInput
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 
 HoldCommand = HoldReward | HoldPoints | CaptureHold | VoidHold
-
-MAX_REASON = 500
 
 _CONFLICT = (409, "idempotency_conflict", "the key was used for another request")
 HOLD_REFUSALS = refusals(
@@ -47,9 +45,7 @@ END_REFUSALS = refusals(
 
 def void(hold: str, body: VoidBody | None) -> VoidHold:
     """The command of a request to give a hold back. Raises `InvalidInput`."""
-    reason = body.reason if body else ""
-    if len(reason) > MAX_REASON or "\0" in reason:
-        raise InvalidInput.at("/reason", f"must be at most {MAX_REASON} characters of text")
+    reason = reason_of(body.reason) if body else ""
     return VoidHold(parse_number(hold, "/hold", "hold id"), reason)
 
 

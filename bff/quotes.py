@@ -36,6 +36,7 @@ from core.quote import VISITOR, Quote, quote
 from surfaces.etag import Stamp
 from surfaces.reasons import reason
 from surfaces.standing import points_text
+from surfaces.tiers import distance
 from surfaces.views import Locale
 from surfaces.wording import formats, words
 
@@ -202,14 +203,10 @@ def _tier(tier: Tier, locale: str) -> TierName:
 
 
 def _missing(quoted: Quote, programme: Programme, locale: Locale) -> str:
-    """What is missing after it to the tier above, in the measure that tiers stand on."""
-    upper, missing = quoted.next_after, quoted.to_next_after
-    if upper is None or missing is None:
+    """What is missing after it to the tier above, in words."""
+    if quoted.next_after is None or quoted.to_next_after is None:
         return ""
-    spend = programme.qualification.measure == "spend"
-    shown = formats.money(missing, programme.money, locale) if spend else formats.number(missing)
-    unit = text_in(programme.points.other, locale) if programme.qualification.measure == "points" else ""
-    return words(locale)("tier.distance", n=shown, tier=text_in(upper.name, locale), unit=unit)
+    return distance(quoted.to_next_after, quoted.next_after, programme, words(locale))
 
 
 def _name(id: str, programme: Programme, locale: str) -> str:

@@ -26,8 +26,10 @@ from prometheus_client import Histogram
 
 from bff import assets
 from bff.actions import AppActionsController, PosActionsController, WebActionsController
+from bff.admin import AdminController
 from bff.apple import AppleController
 from bff.auth import Tokens
+from bff.counter import CounterController, ShopController
 from bff.demo.control import ReplayRemote
 from bff.devices import AppDevicesController, UnsubscribeController, WebDevicesController
 from bff.draws import DrawsController
@@ -93,7 +95,7 @@ async def running(
     lanes = connect(settings.database_url, pool_size=settings.lanes)
     reads = connect(settings.database_url, pool_size=READ_CONNECTIONS)
     single = connect(settings.database_url, pool_size=1)
-    book, reader, bus = ProgrammeBook(), Reader(reads), Bus(settings.nats_url, settings.nats_token)
+    book, reader, bus = ProgrammeBook(clock), Reader(reads), Bus(settings.nats_url, settings.nats_token)
     hub = Hub(reader, book, clock)
     repair = Repair(reads, hub, book, clock)
     background = _Background()
@@ -122,6 +124,7 @@ async def running(
         tokens=tokens,
         clock=clock,
         outside=beyond,
+        reload=lambda: _reload(repair),
         replay=ReplayRemote() if demo else None,
         metrics_dir=metrics_dir,
     )
@@ -256,6 +259,7 @@ def litestar_app(services: Services) -> Litestar:
         KioskQuotesController,
         KioskClaimsController,
         StaffController,
+        AdminController,
         ReceiptController,
         AppDevicesController,
         WebDevicesController,
@@ -267,10 +271,11 @@ def litestar_app(services: Services) -> Litestar:
         PassPagesController,
         PicturesController,
         PagesController,
+        CounterController,
         HealthController,
     ]
     if services.replay is not None:
-        controllers.append(WallController)
+        controllers += [WallController, ShopController]
     return Litestar(
         [*controllers, assets.router()],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},

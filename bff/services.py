@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,13 @@ class Services:
     tokens: Tokens
     clock: Clock
     outside: Outside
+    reload: Callable[[], Awaitable[None]]
+    """See at once, here, what was published; the repair lane would within a second."""
     replay: ReplayRemote | None = None
     """Set in a demo; with it comes the wall."""
     metrics_dir: Path | None = None
+    simulating: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One simulation at a time: it has a connection and much of the processor."""
     draining: bool = False
 
     def principal(self, request: Request[Any, Any, Any], surface: str) -> Principal:
@@ -68,8 +74,7 @@ class Services:
         **details: Any,
     ) -> Answer:
         """Put a command through the door under the principal's own key; `sent` is the request as it came."""
-        if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
-            raise InvalidInput.at("/id", f"must be 1 to {MAX_KEY} printable characters")
+        check_key(key)
         if self.draining:
             raise Unavailable("this instance is stopping; send it again", code="draining")
         return await self.engine.submit(
@@ -116,6 +121,12 @@ def stamp_fields(stamp: Stamp) -> dict[str, Any]:
         "programme": stamp.programme,
         "valid_from": stamp.valid_from,
     }
+
+
+def check_key(key: str) -> None:
+    """Raises `InvalidInput` where `key` cannot be claimed."""
+    if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+        raise InvalidInput.at("/id", f"must be 1 to {MAX_KEY} printable characters")
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -22,12 +21,14 @@ from bff.bodies import (
     TraitsBody,
 )
 from bff.errors import refusals
+from bff.extending import extension
+from bff.reasons import reason_of
 from bff.services import Given, Services, idempotency_key
-from bff.vouchers import claimed, reason_of
-from core.adjustments.decide import AdjustPoints, ExtendPoints, ReinstatePoints
+from bff.vouchers import claimed
+from core.adjustments.decide import AdjustPoints, ReinstatePoints
 from core.engine.commands import Command
 from core.engine.submission import Answer
-from core.errors import InvalidInput, NotAllowed
+from core.errors import NotAllowed
 from core.members.decide import SetTraits
 from core.members.identifiers import new_voucher_code
 from core.rewards.vouchers import GrantVoucher
@@ -91,7 +92,10 @@ class StaffController(Controller):
     ) -> Response[TraitsAnswer]:
         """Needs an `Idempotency-Key`. A member with no such points is left as it is."""
         principal = _may_adjust(request, services)
-        command = extension(services, data)
+        zone = services.book.current.programme.tzinfo
+        command = extension(
+            data.first_day, data.last_day, data.until, reason=data.reason, zone=zone, currency=data.currency
+        )
         return _maybe(await _submit(request, services, principal, "extend", command, member, body))
 
     @post(
@@ -131,26 +135,6 @@ class StaffController(Controller):
         principal = _may_adjust(request, services)
         command = SetTraits(None if data.segments is None else tuple(data.segments), data.birthday)
         return _maybe(await _submit(request, services, principal, "traits", command, member, body))
-
-
-def extension(services: Services, data: ExtendBody) -> ExtendPoints:
-    """Whole days of the programme's zone as exclusive instants."""
-    zone = services.book.current.programme.tzinfo
-
-    def end_of(day: date) -> datetime:
-        try:
-            following = day + timedelta(days=1)
-            return datetime(following.year, following.month, following.day, tzinfo=zone).astimezone(UTC)
-        except OverflowError:
-            raise InvalidInput.at("/until", "is beyond the calendar") from None
-
-    return ExtendPoints(
-        ending_from=end_of(data.first_day),
-        ending_before=end_of(data.last_day) + timedelta(microseconds=1),
-        until=end_of(data.until),
-        reason=reason_of(data.reason),
-        currency=data.currency,
-    )
 
 
 def _may_adjust(request: _Request, services: Services) -> Principal:

@@ -15,14 +15,14 @@ from bff.answers import changed, parse_number, reply
 from bff.auth import Principal
 from bff.bodies import ClaimAnswer, ClaimBody, ReasonBody, VoidBody, VoucherAnswer
 from bff.errors import refusals
-from bff.holds import MAX_REASON
 from bff.kiosk import running
 from bff.member import member_of
 from bff.purchases import voucher_code
+from bff.reasons import reason_of
 from bff.services import Given, Services, idempotency_key, locale_of, stamp_fields
 from core import read
 from core.engine.submission import Answer
-from core.errors import InvalidInput, NotFound
+from core.errors import NotFound
 from core.holdings import Voucher
 from core.members.identifiers import Identifier, new_voucher_code
 from core.programme.document import text_in
@@ -161,13 +161,6 @@ async def claim(
     sent = {"member": member, "reward": data.reward}
     answer = await services.submit(principal, "claim", key, sent, command, member)
     return reply(answer, claimed(services, answer))
-
-
-def reason_of(text: str) -> str:
-    """Raises `InvalidInput`."""
-    if len(text) > MAX_REASON or "\0" in text:
-        raise InvalidInput.at("/reason", f"must be at most {MAX_REASON} characters of text")
-    return text
 
 
 def claimed(services: Services, answer: Answer) -> ClaimAnswer:

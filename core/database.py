@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -160,6 +160,23 @@ async def transaction(engine: AsyncEngine, *, one_instant: bool = False) -> Asyn
             yield raw
     finally:
         await kept.close()
+
+
+async def gradually(engine: AsyncEngine, query: str, *values: Any, at_once: int) -> AsyncGenerator[list[Any], None]:
+    """The rows of a query, `at_once` at a time, as they were at the first; the server keeps them meanwhile, whatever
+    becomes of the tables. For what is worked through: to look again for what is left would pass over all that is done.
+
+    The query is over with the first rows, so no transaction stays open, and no dead row is kept because of it. Close it
+    (`contextlib.aclosing`) where it may be left before its end.
+    """
+    async with connected(engine) as connection:
+        async with connection.transaction():
+            await connection.execute(f"DECLARE gradually NO SCROLL CURSOR WITH HOLD FOR {query}", *values)
+        try:
+            while rows := await connection.fetch(f"FETCH {int(at_once)} FROM gradually"):
+                yield rows
+        finally:
+            await connection.execute("CLOSE gradually")
 
 
 def _async_url(url: str) -> str:

@@ -57,12 +57,12 @@ def tickets(draw: str) -> str:
 def exceeded(use: Use, progress: Progress, tallies: Mapping[str, int]) -> Limit | None:
     """The first limit that one more use would break; None where there is room. Raises `KeyError` for a tally that was not
     fetched: nothing is given on a count that nobody holds."""
-    limits, mine, day = use.limits, progress.counters, _of_day(use)
+    limits, mine = use.limits, progress.counters
     if limits.per_member is not None and mine.get(use.subject, 0) >= limits.per_member:
         return "per_member"
-    if limits.per_member_day is not None and mine.get(day, 0) >= limits.per_member_day:
+    if limits.per_member_day is not None and mine.get(_of_day(use), 0) >= limits.per_member_day:
         return "per_member_day"
-    if limits.per_day is not None and tallies[day] >= limits.per_day:
+    if limits.per_day is not None and tallies[_of_day(use)] >= limits.per_day:
         return "per_day"
     if limits.in_all is not None and tallies[use.subject] >= limits.in_all:
         return "in_all"

@@ -147,6 +147,10 @@ class Bus:
     def tell_device(self, session: KioskSession) -> None:
         self._publish(DEVICES, _ENCODER.encode(session))
 
+    def tell_programme(self) -> None:
+        """Have the other processes see what was published. Returns at once."""
+        self._publish(PROGRAMME, b"")
+
     def _publish(self, subject: str, data: bytes) -> None:
         if not self.connected:
             return

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from core.programme.document import Published
+from core.programme.book import InForce
 from core.snapshot import Change, Snapshot
 from core.validity import Validity
 from push import render
@@ -43,14 +43,14 @@ class Ahead(msgspec.Struct, frozen=True):
 
     change: Change
     snapshot: Snapshot
-    published: Published
+    published: InForce
     drawn: dict[Hashable, Drawn]
 
     def follows(self, snapshot: Snapshot) -> bool:
         """Whether `change`, which is this one's, comes next after `snapshot` of the same reading of the profile."""
         return snapshot.version + 1 == self.change.version and snapshot.profile is self.snapshot.profile
 
-    def holds(self, snapshot: Snapshot | None, published: Published, drawn: Drawn, now: datetime) -> bool:
+    def holds(self, snapshot: Snapshot | None, published: InForce, drawn: Drawn, now: datetime) -> bool:
         """Whether `drawn` is what `snapshot` shows `now`."""
         if snapshot is not self.snapshot or published is not self.published:
             return False
@@ -74,7 +74,7 @@ def kiosk_session(client: Session) -> int:
 def draw(
     client: Session,
     snapshot: Snapshot | None,
-    published: Published,
+    published: InForce,
     epoch: int,
     at: datetime,
     valid: Validity | None,
@@ -90,7 +90,7 @@ def draw(
 
 
 def ahead(
-    clients: Iterable[Session], change: Change, snapshot: Snapshot, published: Published, epoch: int, at: datetime
+    clients: Iterable[Session], change: Change, snapshot: Snapshot, published: InForce, epoch: int, at: datetime
 ) -> Ahead:
     """Draw `snapshot`, which `change` makes, for all `clients` of its member."""
     valid = render.validity_of(snapshot, published, at)
@@ -102,7 +102,7 @@ def ahead(
     return Ahead(change, snapshot, published, drawn)
 
 
-def _causes(client: Session, snapshot: Snapshot | None, published: Published, epoch: int) -> tuple[Cause, ...]:
+def _causes(client: Session, snapshot: Snapshot | None, published: InForce, epoch: int) -> tuple[Cause, ...]:
     """What happened since the version the client shows; nothing on a first state or for another member's."""
     if snapshot is None or client.stamp is None or client.stamp.epoch != epoch:
         return ()

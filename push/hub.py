@@ -56,6 +56,7 @@ class Hub:
         self._flushing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: Refused | None = None
+        self._drawn_by = 0  # the revision that screens were last drawn by; none yet
 
     # -- sockets come and go --------------------------------------------------------------------------------------
 
@@ -66,6 +67,7 @@ class Hub:
         socket.attached = True
         # Its first frame is its state, however long the read takes: no beat before.
         socket.last_sent = asyncio.get_running_loop().time()
+        self._drawn_by = self._drawn_by or self._book.current.revision
         CONNECTIONS.labels(socket.session.surface).inc()
         if isinstance(socket.session.subject, KioskSubject):
             self._devices.setdefault(socket.session.subject.session.device, set()).add(socket)
@@ -154,7 +156,8 @@ class Hub:
             topic = self._topics[member]
             clients = [socket.session for socket in topic.sockets if socket.parked is None and not socket.closed]
             try:
-                topic.ahead = drawing.ahead(clients, change, snapshot, self._book.current, self.epoch, self._clock())
+                at = self._clock()
+                topic.ahead = drawing.ahead(clients, change, snapshot, self._book.at(at), self.epoch, at)
             except Exception as error:
                 _log.error("not_drawn_ahead", member=member, exc_info=error)
 
@@ -275,7 +278,7 @@ class Hub:
         return Frame(drawn.stamp, text)
 
     def _drawn(self, client: session.Session, topic: Topic | None, key: Hashable, turn: Turn) -> Drawn:
-        published, snapshot = self._book.current, topic.snapshot if topic else None
+        published, snapshot = self._book.at(turn.at), topic.snapshot if topic else None
         if topic is not None and (ahead := topic.ahead) is not None:
             drawn = ahead.drawn.get(key)
             if drawn is not None and ahead.holds(snapshot, published, drawn, turn.at):
@@ -339,19 +342,23 @@ class Hub:
         return len(late)
 
     def tick(self) -> None:
-        """Render again what the clock alone has changed; keep silent sockets alive with a beat."""
+        """Render again what the clock alone has changed, all of it where it brought another programme into force; keep
+        silent sockets alive with a beat."""
         at, now = self._clock(), asyncio.get_running_loop().time()
-        for topic in tuple(self._topics.values()):
-            if topic.valid_until is not None and topic.valid_until <= at and topic.snapshot is not None:
-                topic.forget_commit()
-                self._mark(topic)
+        if self._drawn_by and self._book.at(at).revision != self._drawn_by:
+            self.rerender()
+        else:
+            for topic in tuple(self._topics.values()):
+                if topic.due(at):
+                    topic.forget_commit()
+                    self._mark(topic)
         for socket in self._sockets():
             if now - socket.last_sent > session.BEAT_SECONDS and socket.parked is None and not socket.closed:
                 socket.write(session.beat(at), now)
 
     def rerender(self) -> None:
         """The programme changed: every screen is drawn again, a slice a turn so that nobody waits long."""
-        waiting = list(self._topics.values())
+        waiting, self._drawn_by = list(self._topics.values()), self._book.current.revision
         for socket in self._idle():
             self._show(socket, None, self._turn())
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from core.devices import KioskSession
+from core.programme.book import InForce
 from core.programme.document import Published
 from core.snapshot import Purchase, Snapshot
 from core.validity import Validity, validity
@@ -86,25 +87,28 @@ def validity_of(snapshot: Snapshot, published: Published, now: datetime) -> Vali
 
 def stamp_of(
     snapshot: Snapshot | None,
-    published: Published,
+    published: InForce,
     epoch: int,
     now: datetime,
     subject: Subject,
     valid: Validity | None = None,
 ) -> tuple[Stamp, datetime | None]:
-    """The stamp of a view and the instant until which it holds. A kiosk without a member has version 0.
+    """The stamp of a view and the instant until which it holds, at most until another programme comes into force. A
+    kiosk without a member has version 0.
 
     `valid` is `validity_of` the same snapshot, where the caller has it.
     """
     if snapshot is None:
-        return Stamp(epoch, 0, published.revision, _EPOCH), None
+        return Stamp(epoch, 0, published.revision, _EPOCH), published.until
     valid = valid or validity_of(snapshot, published, now)
     valid_from, valid_until = valid.valid_from, valid.valid_until
     if isinstance(subject, ReceiptSubject):
         if now >= subject.live_until:
             valid_from = max(valid_from, subject.live_until)
         else:
-            valid_until = min(subject.live_until, valid_until or subject.live_until)
+            valid_until = min(subject.live_until, valid_until)
+    if published.until is not None:
+        valid_until = min(published.until, valid_until)
     return Stamp(epoch, snapshot.version, published.revision, valid_from), valid_until
 
 

@@ -44,6 +44,10 @@ class Topic:
         """What is shown next is not shown for a commit's sake."""
         self._commit = None
 
+    def due(self, at: datetime) -> bool:
+        """Whether the clock alone has changed what one of them shows."""
+        return self.valid_until is not None and self.valid_until <= at and self.snapshot is not None
+
     def outdated(self, subject: Subject) -> bool:
         """Whether something of a receipt was returned since it was read. It is not shown before it is read again, for
         nothing would show the note later: its stamp would be no newer."""

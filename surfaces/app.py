@@ -1,4 +1,4 @@
-"""The phone: a disc with the balance in it, the member's code, what happened."""
+"""The phone: a disc with the balance in it, the member's code, vouchers, what happened."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -
         brand=standing.brand,
         member=member_of(snapshot.profile, locale),
         hint=standing.hint,
+        celebration=standing.celebration,
         balance=standing.balance,
+        currencies=standing.currencies,
         tier=standing.tier,
-        expiring=standing.expiring[0] if standing.expiring else None,
+        warning=standing.warning,
+        pending=standing.pending,
+        expiry_schedule=standing.expiring,
         rewards=standing.rewards,
+        vouchers=standing.vouchers,
         holds=standing.holds,
         activity=activity(snapshot.recent, published, locale),
     )

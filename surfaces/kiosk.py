@@ -8,8 +8,11 @@ from core.programme.document import Published, text_in
 from core.snapshot import Snapshot
 from surfaces import masking
 from surfaces.standing import stand
-from surfaces.views import KioskMember, KioskView
-from surfaces.wording import words
+from surfaces.tiers import last_day
+from surfaces.views import KioskMember, KioskView, Reward, Voucher, VoucherBrief
+from surfaces.wording import Words, formats, words
+
+MOST_REWARDS = 4
 
 
 def view(
@@ -41,8 +44,37 @@ def _member(snapshot: Snapshot, published: Published, now: datetime, locale: str
     return KioskMember(
         greeting=w("kiosk.greeting", name=name) if name else w("kiosk.greeting_plain"),
         code_masked=masking.code_masked(snapshot.profile.code),
+        celebration=standing.celebration,
         balance=standing.balance,
+        currencies=standing.currencies,
         tier=standing.tier,
-        rewards=standing.rewards,
+        warning=standing.warning,
+        rewards=_nearest(standing.rewards),
+        vouchers=tuple([_brief(voucher) for voucher in standing.vouchers]) if standing.vouchers else (),
+        vouchers_text=_vouchers_text(standing.vouchers, published, w) if standing.vouchers else "",
         holds=standing.holds,
     )
+
+
+def _nearest(rewards: tuple[Reward, ...]) -> tuple[Reward, ...]:
+    """As many as the screen has room for: those that may be had, then those that the fewest points are missing to."""
+    if len(rewards) <= MOST_REWARDS:
+        return rewards
+    chosen = [reward for reward in rewards if reward.affordable][:MOST_REWARDS]
+    if len(chosen) < MOST_REWARDS:
+        others = [reward for reward in rewards if not reward.affordable]
+        others.sort(key=lambda reward: (reward.state != "short", reward.missing))
+        chosen += others[: MOST_REWARDS - len(chosen)]
+    return tuple(chosen)
+
+
+def _brief(voucher: Voucher) -> VoucherBrief:
+    return VoucherBrief(id=voucher.id, name=voucher.name, stub=voucher.stub, note=voucher.note)
+
+
+def _vouchers_text(vouchers: tuple[Voucher, ...], published: Published, w: Words) -> str:
+    """In few words: how many, and until when the first of them is good."""
+    many, first = w.count("kiosk.vouchers", len(vouchers), formats.number(len(vouchers))), vouchers[0].until
+    if first is None:
+        return many
+    return w("kiosk.vouchers_until", vouchers=many, date=last_day(first, published.programme.key, w.locale))

@@ -83,14 +83,14 @@ class _Blank:
     def __getattr__(self, name: str) -> str | _Blank:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _NOTHING if name in ("balance", "tier") else ""
+        return _NOTHING if name in ("balance", "tier", "qr") else ""
 
     def __bool__(self) -> bool:
         return False
 
 
 _NOTHING = _Blank()
-_BASE_SHEETS = ("css/tokens.css", "css/base.css", "css/parts.css")
+_BASE_SHEETS = ("css/tokens.css", "css/base.css", "css/parts.css", "css/tickets.css")
 
 
 def card(view: WebView, page: Page) -> str:

@@ -20,8 +20,12 @@ def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -
         member=str(snapshot.member),
         name=name or words(locale)("member.unnamed", last=profile.code[-4:]),
         code_masked=masking.code_masked(profile.code),
+        celebration=standing.celebration,
         balance=standing.balance,
+        currencies=standing.currencies,
         tier=standing.tier,
+        warning=standing.warning,
         rewards=standing.rewards,
+        vouchers=standing.vouchers,
         holds=standing.holds,
     )

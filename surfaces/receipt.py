@@ -6,18 +6,23 @@ time the balance is gone from it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from fractions import Fraction
 from functools import lru_cache
 
 import msgspec
 
+from core.ledger.expiry import vesting_of
+from core.points import POINTS
 from core.programme.document import Programme, ProgrammeKey, Published, text_in
-from core.snapshot import Line, Purchase, Snapshot
+from core.snapshot import Award, Line, Purchase, Snapshot
 from surfaces import masking
-from surfaces.activity import items_text, place_text
-from surfaces.standing import balance_of, points_text, unit
-from surfaces.views import Arithmetic, ReceiptLine, ReceiptView
+from surfaces.expiry import good_from
+from surfaces.figures import points_text
+from surfaces.reasons import reason
+from surfaces.standing import balance_of
+from surfaces.titles import items_text, place_text
+from surfaces.views import Arithmetic, Payment, ReceiptLine, ReceiptView
 from surfaces.wording import Words, formats, words
 
 
@@ -51,9 +56,11 @@ def _printed(purchase: Purchase, key: ProgrammeKey, locale: str) -> ReceiptView:
         when=formats.date_time(purchase.occurred_at, programme.tzinfo, locale),
         lines=tuple(_line(line, purchase.currency, programme, w) for line in purchase.lines),
         total_text=formats.money(purchase.total, purchase.currency, locale),
+        paid=tuple(_paid(purchase, programme, w)) if purchase.paid_points or purchase.vouchers else (),
         earned=purchase.earned,
         earned_text=formats.signed(purchase.earned) or "0",
-        arithmetic=tuple(_arithmetic(purchase, programme, w)),
+        arithmetic=tuple(_arithmetic(award, purchase, programme, w) for award in purchase.granted),
+        pending_note=_pending_note(purchase, programme, w),
         balance_after=purchase.available,
         balance_after_text=points_text(purchase.available, programme, w),
         balance=None,
@@ -74,18 +81,29 @@ def _line(line: Line, currency: str, programme: Programme, w: Words) -> ReceiptL
     return ReceiptLine(name=name, quantity=line.quantity, text=text, amount_text=amount)
 
 
-def _arithmetic(purchase: Purchase, programme: Programme, w: Words) -> list[Arithmetic]:
-    rows = []
+def _paid(purchase: Purchase, programme: Programme, w: Words) -> Iterator[Payment]:
+    for _, amount in purchase.vouchers:
+        yield Payment(label=w("receipt.paid_voucher"), amount_text=formats.amount(-amount, purchase.currency))
+    if purchase.paid_points:
+        label = w("receipt.paid_points", points=points_text(purchase.paid_points, programme, w))
+        yield Payment(label=label, amount_text=formats.amount(-purchase.paid_amount, purchase.currency))
+    due = formats.money(purchase.unpaid, purchase.currency, w.locale)
+    yield Payment(label=w("receipt.due"), amount_text=due)
+
+
+def _arithmetic(award: Award, purchase: Purchase, programme: Programme, w: Words) -> Arithmetic:
+    points = formats.number(award.points)
+    if award.currency != POINTS:
+        points = points_text(award.points, programme, w, award.currency)
+    return Arithmetic(label=reason(award, programme, w, channel=purchase.channel), points_text=points)
+
+
+def _pending_note(purchase: Purchase, programme: Programme, w: Words) -> str:
     channel = programme.earn.channels.get(purchase.channel)
-    rate = programme.earn.rate * Fraction(channel.coefficient if channel else 1)
-    per = formats.money_unit(purchase.currency, w.locale)
-    label = w("receipt.base", rate=formats.fraction(rate), money=per, unit=unit(purchase.base, programme, w.locale))
-    rows.append(Arithmetic(label=label, points_text=formats.number(purchase.base)))
-    tier = next((tier for tier in programme.tiers if tier.key == purchase.bonus_tier), None)
-    if tier is not None:
-        label = w("receipt.bonus", tier=text_in(tier.name, w.locale), percent=formats.percent(tier.bonus))
-        rows.append(Arithmetic(label=label, points_text=formats.number(purchase.bonus)))
-    return rows
+    if channel is None or not channel.vest_days or not purchase.earned:
+        return ""
+    vests_at = vesting_of(purchase.occurred_at, channel.vest_days, programme)
+    return good_from(purchase.earned, vests_at, programme, w) if vests_at > purchase.recorded_at else ""
 
 
 def _returned_note(purchase: Purchase, programme: Programme, w: Words) -> str:
@@ -95,4 +113,8 @@ def _returned_note(purchase: Purchase, programme: Programme, w: Words) -> str:
         quantity >= line.quantity for line, (quantity, _) in zip(purchase.lines, purchase.returned, strict=True)
     )
     taken_back = points_text(purchase.taken_back, programme, w)
-    return w("receipt.returned" if whole else "receipt.returned_part", points=taken_back)
+    note = w("receipt.returned" if whole else "receipt.returned_part", points=taken_back)
+    if not purchase.paid_back:
+        return note
+    given_back = w("receipt.given_back", points=points_text(purchase.paid_back, programme, w))
+    return f"{note} {given_back}" if w.locale == "en" else f"{note}{given_back}"

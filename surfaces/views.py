@@ -9,9 +9,69 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-import msgspec
+from surfaces.parts import (
+    Activity,
+    Balance,
+    Celebration,
+    Coming,
+    Currency,
+    Expiring,
+    Finish,
+    Held,
+    Keep,
+    Lapsing,
+    Member,
+    Place,
+    Qr,
+    Reason,
+    Reward,
+    RewardState,
+    Tier,
+    View,
+    Voucher,
+)
 
-SCHEMA = 1
+__all__ = [
+    "LOCALES",
+    "SCHEMA",
+    "SURFACES",
+    "Activity",
+    "AppView",
+    "Arithmetic",
+    "Balance",
+    "Cause",
+    "Celebration",
+    "Coming",
+    "Currency",
+    "Expiring",
+    "Finish",
+    "Held",
+    "Keep",
+    "KioskMember",
+    "KioskView",
+    "Lapsing",
+    "Locale",
+    "Member",
+    "PassField",
+    "Payment",
+    "Place",
+    "PosView",
+    "Qr",
+    "Reason",
+    "ReceiptLine",
+    "ReceiptView",
+    "Reward",
+    "RewardState",
+    "Surface",
+    "Tier",
+    "View",
+    "Voucher",
+    "VoucherBrief",
+    "WalletView",
+    "WebView",
+]
+
+SCHEMA = 2
 
 Surface = Literal["app", "web", "kiosk", "receipt", "wallet", "pos"]
 SURFACES: tuple[Surface, ...] = ("app", "web", "kiosk", "receipt", "wallet", "pos")
@@ -20,145 +80,53 @@ Locale = Literal["en", "zh-Hans", "zh-Hant"]
 LOCALES: tuple[Locale, ...] = ("en", "zh-Hans", "zh-Hant")
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every view."""
-
-
-class Balance(View, frozen=True, kw_only=True):
-    """`points` may be negative (a return after the points were spent)."""
-
-    points: int
-    held: int
-    unit: str
-    """The unit word for this number: "points", "point", 點, 分."""
-    text: str
-    """`12,925 points`."""
-
-
-Finish = Literal["petrol", "silver", "gold"]
-
-
-class Tier(View, frozen=True, kw_only=True):
-    key: str
-    name: str
-    qualifying: int
-    """Qualifying points of the current period."""
-    qualifying_text: str
-    period: str
-    """The period in words: "2026"."""
-    next_name: str | None
-    next_threshold: int | None
-    to_next: int | None
-    distance: str
-    """The distance in words: "11,404 to Gold Disc"; at the top, "Highest tier"."""
-    label: str
-    """A full sentence for assistive technology."""
-    progress: float
-    """0-100: qualifying points against the last threshold of the ladder's next step."""
-    notch: float | None
-    """Where the current tier's threshold lies on the same 0-100 scale; None at the first tier."""
-    notch_text: str
-    goal_text: str
-    kept_text: str
-    """Until when the tier is sure, whatever is bought: "Kept until 31 Dec 2027"; empty at the first tier."""
-    finish: Finish
-    """The look of its record and pass, by its rank on the ladder, so that any programme's tiers have one."""
-
-
-class Expiring(View, frozen=True, kw_only=True):
-    points: int
-    at: datetime
-    """The exclusive instant."""
-    text: str
-    """`445 points until 12 Dec 2027` with the last good day."""
-
-
-class Reward(View, frozen=True, kw_only=True):
-    id: str
-    name: str
-    stub: str
-    points: int
-    points_text: str
-    terms: str
-    affordable: bool
-    missing: int
-    note: str
-    """`2,500 points` or `15,000 points, 2,075 to go`."""
-    action_label: str
-    """The button's name for assistive technology: `Use 2,500 points for US$5 off any order`."""
-
-
-class Held(View, frozen=True, kw_only=True):
-    id: str
-    reward: str
-    name: str
-    stub: str
-    points: int
-    until: datetime
-    note: str
-    """`Show this at the till until 14:45`."""
-    cancel_label: str
-
-
-class Activity(View, frozen=True, kw_only=True):
-    """One row. A version that also let points lapse or come back has a row for each, with an id of its own."""
-
-    id: str
-    version: int
-    kind: str
-    title: str
-    when: str
-    at: datetime
-    points: int
-    points_text: str
-    """Signed, with U+2212 minus; empty where no points moved."""
-    gain: bool
-    """Points earned or given: what the faces draw in orange. Points that merely came back are not."""
-
-
-class Member(View, frozen=True, kw_only=True):
-    name: str
-    code: str
-    code_text: str
-    """Grouped for reading: `0714 3298 1174`."""
-
-
 class AppView(View, frozen=True, kw_only=True):
     """`hint` says what to do first to a member who has never had points; else it is empty."""
 
     brand: str
     member: Member
     hint: str
+    celebration: Celebration | None
     balance: Balance
+    currencies: tuple[Currency, ...]
     tier: Tier
-    expiring: Expiring | None
-    rewards: tuple[Reward, ...]
-    holds: tuple[Held, ...]
-    activity: tuple[Activity, ...]
-
-
-class WebView(View, frozen=True, kw_only=True):
-    """`hint` as in `AppView`."""
-
-    brand: str
-    website: str
-    member: Member
-    hint: str
-    balance: Balance
-    tier: Tier
+    warning: Lapsing | None
+    pending: tuple[Coming, ...]
     expiry_schedule: tuple[Expiring, ...]
     rewards: tuple[Reward, ...]
+    vouchers: tuple[Voucher, ...]
     holds: tuple[Held, ...]
     activity: tuple[Activity, ...]
+
+
+class WebView(AppView, frozen=True, kw_only=True):
+    website: str
+
+
+class VoucherBrief(View, frozen=True, kw_only=True):
+    """A voucher as a shared screen has it: without its code, which is all that it takes to use it."""
+
+    id: str
+    name: str
+    stub: str
+    note: str
 
 
 class KioskMember(View, frozen=True, kw_only=True):
+    """What fits a screen that does not scroll: rewards that may be had come before the nearest others."""
+
     greeting: str
     """Masked: a shared screen never shows a whole name or identifier."""
     code_masked: str
+    celebration: Celebration | None
     balance: Balance
+    currencies: tuple[Currency, ...]
     tier: Tier
+    warning: Lapsing | None
     rewards: tuple[Reward, ...]
+    vouchers: tuple[VoucherBrief, ...]
+    vouchers_text: str
+    """`2 vouchers, the next until 12 Mar 2027`; empty for none."""
     holds: tuple[Held, ...]
 
 
@@ -186,6 +154,13 @@ class Arithmetic(View, frozen=True, kw_only=True):
     points_text: str
 
 
+class Payment(View, frozen=True, kw_only=True):
+    """`500 points`, `−US$5.00`."""
+
+    label: str
+    amount_text: str
+
+
 class ReceiptView(View, frozen=True, kw_only=True):
     """All but `balance` is fixed as printed. `balance` is live, and None once the link's live time is over."""
 
@@ -197,9 +172,13 @@ class ReceiptView(View, frozen=True, kw_only=True):
     when: str
     lines: tuple[ReceiptLine, ...]
     total_text: str
+    paid: tuple[Payment, ...]
+    """Points and vouchers that paid for part of it, then the money that was left to pay; empty where money paid all."""
     earned: int
     earned_text: str
     arithmetic: tuple[Arithmetic, ...]
+    pending_note: str
+    """From when the points are good; empty where they are at once."""
     balance_after: int
     balance_after_text: str
     balance: Balance | None
@@ -238,16 +217,21 @@ class WalletView(View, frozen=True, kw_only=True):
 
 
 class PosView(View, frozen=True, kw_only=True):
-    """What the till shows of a member: staff see a short name and a masked code."""
+    """What the till shows of a member: staff see a short name and a masked code. A hold that is kept for collection says
+    in which store (`Held.store`)."""
 
     brand: str
     member: str
     """The member's id, for the till's next request."""
     name: str
     code_masked: str
+    celebration: Celebration | None
     balance: Balance
+    currencies: tuple[Currency, ...]
     tier: Tier
+    warning: Lapsing | None
     rewards: tuple[Reward, ...]
+    vouchers: tuple[Voucher, ...]
     holds: tuple[Held, ...]
 
 

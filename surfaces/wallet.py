@@ -15,8 +15,9 @@ from core.programme.colours import rgb
 from core.programme.document import Programme, ProgrammeKey, Published, text_in
 from core.snapshot import Snapshot
 from surfaces.activity import activity_once
-from surfaces.standing import Standing, finish_of, member_of, stand
-from surfaces.views import Finish, Member, PassField, Tier, WalletView
+from surfaces.standing import Standing, member_of, stand
+from surfaces.tiers import calendar_years, finish_of
+from surfaces.views import Activity, Finish, Member, PassField, Tier, WalletView
 from surfaces.wording import Words, formats, words
 
 COLOURS: dict[Finish, tuple[str, str, str]] = {
@@ -26,13 +27,13 @@ COLOURS: dict[Finish, tuple[str, str, str]] = {
 }
 """Background, foreground, label. Each label is at least 4.5:1 on its background; a test measures."""
 RECENT = 3
-"""Rows of what happened, on the back."""
+"""Rows of what happened, and of vouchers, on the back: a pass stays small."""
 
 
 def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -> WalletView:
     standing, w = stand(snapshot, published, now, locale), words(locale)
     member, tier = member_of(snapshot.profile, locale), standing.tier
-    face = _face(tier.key, tier.name, tier.next_name, published.programme.key, w.locale)
+    face = _face(tier.key, tier.name, tier.next_name, tier.period, published.programme.key, w.locale)
     return WalletView(
         brand=standing.brand,
         serial=str(snapshot.member),
@@ -84,7 +85,7 @@ class _Face(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=256)
-def _face(tier: str, name: str, next_name: str | None, key: ProgrammeKey, locale: str) -> _Face:
+def _face(tier: str, name: str, next_name: str | None, period: str, key: ProgrammeKey, locale: str) -> _Face:
     programme, brand, w = key.programme, key.programme.brand, words(locale)
     background, foreground, label = colours_of(tier, programme)
     foot = (
@@ -101,7 +102,7 @@ def _face(tier: str, name: str, next_name: str | None, key: ProgrammeKey, locale
         primary=(PassField(key="tier", label=w("wallet.tier"), value=name),),
         member=w("wallet.member"),
         goal=w("wallet.to_next", tier=next_name) if next_name else w("wallet.tier"),
-        this_year=w("wallet.this_year"),
+        this_year=w("wallet.this_year") if calendar_years(programme) else period,
         ready=w("wallet.ready"),
         rewards=w("wallet.rewards"),
         expiring=w("wallet.expiring"),
@@ -114,7 +115,7 @@ def _secondary(member: Member, tier: Tier, face: _Face) -> tuple[PassField, ...]
     first = PassField(key="member", label=face.member, value=member.name)
     if tier.to_next is None:
         return first, PassField(key="standing", label=face.goal, value=tier.distance)
-    return first, PassField(key="to_next", label=face.goal, value=formats.number(tier.to_next))
+    return first, PassField(key="to_next", label=face.goal, value=tier.to_next_text)
 
 
 def _auxiliary(standing: Standing, face: _Face, w: Words) -> tuple[PassField, ...]:
@@ -137,15 +138,37 @@ def colours_of(tier: str, programme: Programme) -> tuple[str, str, str]:
 
 
 def _back(standing: Standing, snapshot: Snapshot, published: Published, face: _Face, w: Words) -> tuple[PassField, ...]:
-    tier, fields = standing.tier, []
+    tier, warning, fields = standing.tier, standing.warning, []
+    if standing.vouchers:
+        fields.append(PassField(key="vouchers", label=w("wallet.vouchers"), value=_vouchers(standing, w)))
     if standing.rewards:
         rewards = "\n".join([f"{reward.name}: {reward.note}" for reward in standing.rewards])
         fields.append(PassField(key="rewards", label=face.rewards, value=rewards))
     if tier.kept_text:
-        fields.append(PassField(key="kept", label=tier.name, value=tier.kept_text))
+        kept = [tier.kept_text, tier.keep.text, tier.keep.notice] if tier.keep else [tier.kept_text]
+        fields.append(PassField(key="kept", label=tier.name, value="\n".join(filter(None, kept))))
     if standing.expiring:
-        fields.append(PassField(key="expiring", label=face.expiring, value=standing.expiring[0].text))
+        value = f"{warning.text}\n{warning.offer}".rstrip() if warning else standing.expiring[0].text
+        fields.append(PassField(key="expiring", label=face.expiring, value=value))
+    if standing.pending:
+        coming = "\n".join([one.text for one in standing.pending[:RECENT]])
+        fields.append(PassField(key="pending", label=w("wallet.pending"), value=coming))
+    if standing.currencies:
+        others = "\n".join([one.text for one in standing.currencies])
+        fields.append(PassField(key="currencies", label=w("wallet.points"), value=others))
     if rows := activity_once(snapshot.recent[:RECENT], published, w.locale):
-        recent = "\n".join([f"{row.when}: {row.title} {row.points_text}".rstrip() for row in rows])
+        recent = "\n".join([_recent(row) for row in rows])
         fields.append(PassField(key="recent", label=face.recent, value=recent))
     return (*fields, *face.foot)
+
+
+def _vouchers(standing: Standing, w: Words) -> str:
+    """Those whose dates come first, without their codes: whoever is handed the phone at a till sees the back."""
+    lines = [f"{voucher.name}: {voucher.note}" for voucher in standing.vouchers[:RECENT]]
+    if (more := len(standing.vouchers) - RECENT) > 0:
+        lines.append(w("receipt_page.more", count=formats.number(more)))
+    return "\n".join(lines)
+
+
+def _recent(row: Activity) -> str:
+    return f"{row.when}: {row.title} {row.points_text or row.others_text}".rstrip()

@@ -1,4 +1,4 @@
-"""The member's web page: card, rewards, activity, and when points lapse."""
+"""The member's web page: card, vouchers, rewards, activity, and when points lapse."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ def view(snapshot: Snapshot, published: Published, now: datetime, locale: str) -
         website=published.programme.brand.website,
         member=member_of(snapshot.profile, locale),
         hint=standing.hint,
+        celebration=standing.celebration,
         balance=standing.balance,
+        currencies=standing.currencies,
         tier=standing.tier,
+        warning=standing.warning,
+        pending=standing.pending,
         expiry_schedule=standing.expiring,
         rewards=standing.rewards,
+        vouchers=standing.vouchers,
         holds=standing.holds,
         activity=activity(snapshot.recent, published, locale),
     )

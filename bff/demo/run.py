@@ -24,7 +24,7 @@ import nats
 
 from bff.auth import Principal, Tokens
 from bff.console import Progress, in_words, say
-from bff.demo.log import sales
+from bff.demo.log import COUNTERS, sales
 from bff.demo.once import Once, OnceResult
 from bff.demo.player import Player
 from bff.demo.till import TillError, Tills
@@ -90,12 +90,20 @@ async def _replay(settings: Settings, url: str, rig: Rig) -> None:
                 card = tokens.issue(Principal("web", member=player.status().member), timedelta(days=1))
                 say(f"The wall:      {url}/wall")
                 say(f"Member's page: {url}/card?token={card}")
+                say(f"The shop:      {url}/shop (signed in once the member's page was opened)")
+                say(f"A till:        {url}/till?token={_till(tokens)}")
                 say("Ctrl-C ends it.")
                 await player.play()
     except* TillError as errors:
         raise OperatorError(str(errors.exceptions[0])) from None
     finally:
         await client.close()
+
+
+def _till(tokens: Tokens) -> str:
+    """A till of its own beside the replay's: its numbers are never taken for theirs."""
+    store, _ = COUNTERS[0]
+    return tokens.issue(Principal("pos", device=f"till-{store}-9", store=store, till="9"), timedelta(days=1))
 
 
 def _without_limit(endpoints: Endpoints) -> dict[str, object]:

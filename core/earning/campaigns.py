@@ -1,24 +1,24 @@
 """Which campaigns a basket meets, what each gives, and which of them are given together.
 
-The conditions that all of a day's baskets at one store share are looked at once (`_on`); the rest for each basket. A
-campaign is counted against its limits only when it gives.
+What the calendar, the store and the products leave of them is `slate`'s to say; here each of those is held against the
+member and the money. A campaign is counted against its limits only when it gives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import date, timedelta
 
 import msgspec
 
 from core import limits
 from core.earning.basket import Basket
+from core.earning.slate import candidates
 from core.holdings import Progress
 from core.limits import Use
 from core.points import POINTS, round_points
-from core.programme.document import Programme, ProgrammeKey
-from core.programme.earn import WEEKDAYS, Campaign, Hours
+from core.programme.document import Programme
+from core.programme.earn import Campaign
 from core.snapshot import Award
 
 _WEEK = timedelta(days=3)
@@ -36,25 +36,17 @@ def met(
     basket: Basket, base: int, tier: str, progress: Progress, tallies: Mapping[str, int], programme: Programme
 ) -> Iterator[Met]:
     """`base` is what the whole basket earned as base. Left out are those whose limit is reached, or that give nothing."""
-    local = basket.occurred_at.astimezone(programme.tzinfo)
-    for campaign in candidates(basket, local, programme):
-        if not _member_meets(campaign, tier, progress, local.date()):
+    day, whole = basket.occurred_at.astimezone(programme.tzinfo).date(), basket.money
+    for campaign, lines in candidates(basket, programme, tier):
+        if campaign.personal and not _member_meets(campaign, progress, day):
             continue
-        lines = _lines(campaign, basket)
-        if lines is None or _money(basket, lines) < campaign.min_spend:
+        if (_money(basket, lines) if lines else whole) < campaign.min_spend:
             continue
         points = campaign.bonus or _multiplied(campaign, basket, base, lines, programme)
-        use = Use(limits.campaign(campaign.id), local.date(), campaign.limits)
+        use = Use(limits.campaign(campaign.id), day, campaign.limits)
         if points and limits.exceeded(use, progress, tallies) is None:
             award = Award("campaign", campaign.id, points, campaign.currency, campaign.qualifies, lines)
             yield Met(campaign, award, use)
-
-
-def candidates(basket: Basket, local: datetime, programme: Programme) -> Iterator[Campaign]:
-    """Those that may apply as far as the day, the hour, the store and the channel go."""
-    for campaign in _on(programme.key, local.date(), basket.store, basket.channel):
-        if not campaign.hours or any(_within(local.time(), hours) for hours in campaign.hours):
-            yield campaign
 
 
 def stacked(found: list[Met], programme: Programme) -> list[Met]:
@@ -76,27 +68,7 @@ def _points(one: Met) -> int:
     return one.award.points
 
 
-@lru_cache(maxsize=4096)
-def _on(key: ProgrammeKey, day: date, store: str, channel: str) -> tuple[Campaign, ...]:
-    weekday = WEEKDAYS[day.weekday()]
-    return tuple(
-        campaign
-        for campaign in key.programme.campaigns
-        if (campaign.first_day is None or campaign.first_day <= day)
-        and (campaign.last_day is None or day <= campaign.last_day)
-        and (not campaign.weekdays or weekday in campaign.weekdays)
-        and (not campaign.stores or store in campaign.stores)
-        and (not campaign.channels or channel in campaign.channels)
-    )
-
-
-def _within(now: time, hours: Hours) -> bool:
-    return hours.start <= now and (now < hours.end or hours.end == time(0))
-
-
-def _member_meets(campaign: Campaign, tier: str, progress: Progress, day: date) -> bool:
-    if campaign.tiers and tier not in campaign.tiers:
-        return False
+def _member_meets(campaign: Campaign, progress: Progress, day: date) -> bool:
     if campaign.segments and not any(segment in progress.segments for segment in campaign.segments):
         return False
     if campaign.first_purchase and progress.first_purchase:
@@ -122,20 +94,8 @@ def _birthday(born: str, year: int) -> date:
         return date(year, 2, 28)
 
 
-def _lines(campaign: Campaign, basket: Basket) -> tuple[int, ...] | None:
-    """The lines in question by index, () for all of them; None where there is none."""
-    if not campaign.categories and not campaign.skus:
-        return ()
-    lines = tuple(
-        i
-        for i, line in enumerate(basket.lines)
-        if line.sku in campaign.skus or (line.category and line.category in campaign.categories)
-    )
-    return lines or None
-
-
 def _money(basket: Basket, lines: tuple[int, ...]) -> int:
-    return sum([basket.earning[i] for i in lines]) if lines else basket.money
+    return sum([basket.earning[i] for i in lines])
 
 
 def _multiplied(campaign: Campaign, basket: Basket, base: int, lines: tuple[int, ...], programme: Programme) -> int:

@@ -106,7 +106,7 @@ def _take_back(
     due = tuple(award.points - kept(award, purchase.lines, after) for award in awards)
     for currency in dict.fromkeys(award.currency for award in awards):
         points = sum(due[i] - before[i] for i, award in enumerate(awards) if award.currency == currency)
-        account, postings = _take(holdings.of(currency), purchase, points, context)
+        account, postings = _take(holdings.of(currency), currency, purchase, points, context)
         if postings:
             holdings = holdings.with_account(currency, account)
             entries.append(
@@ -121,14 +121,16 @@ def _take_back(
     return holdings, entries, due
 
 
-def _take(account: Account, purchase: Purchase, points: int, context: Context) -> tuple[Account, tuple[Posting, ...]]:
+def _take(
+    account: Account, currency: str, purchase: Purchase, points: int, context: Context
+) -> tuple[Account, tuple[Posting, ...]]:
     account, postings, waiting = movements.unwait(account, purchase.version, points, ISSUED)
     left = points - waiting
     if context.programme.returns.negative == "floor":
         left = min(left, max(0, account.available))
     if not left:
         return account, postings
-    account, more, _ = movements.debit(account, left, ISSUED, first=lambda lot: _own(lot, purchase))
+    account, more, _ = movements.debit(account, left, ISSUED, first=lambda lot: _own(lot, currency, purchase))
     return account, (*postings, *more)
 
 
@@ -136,8 +138,9 @@ def _taken(entry: Entry) -> int:
     return sum(posting.amount for posting in entry.postings if posting.account == ISSUED)
 
 
-def _own(lot: Lot, purchase: Purchase) -> bool:
-    return lot.source == purchase.version or lot.no == purchase.lot
+def _own(lot: Lot, currency: str, purchase: Purchase) -> bool:
+    """Lots are numbered in each currency: a purchase names one of points."""
+    return lot.source == purchase.version or (currency == POINTS and lot.no == purchase.lot)
 
 
 def _shared_out(awards: tuple[Award, ...], taken: int) -> tuple[int, ...]:

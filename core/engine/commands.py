@@ -21,10 +21,11 @@ from core.adjustments.decide import (
     settle_due,
 )
 from core.decision import Context, Decision, State
-from core.earning import actions, campaigns, purchase, returns, slip
+from core.earning import actions, purchase, returns, slip
 from core.earning.actions import RecordAction
 from core.earning.basket import Basket
 from core.earning.returns import ReturnPurchase
+from core.earning.slate import candidates
 from core.earning.slip import RecordPurchase
 from core.errors import ChorusError, NotFound
 from core.limits import Use
@@ -163,11 +164,10 @@ def shared(command: Command, programme: Programme, store: str, state: State | No
         return
     match command:
         case RecordPurchase() if programme.campaigns and command.channel in programme.earn.channels:
-            local = command.occurred_at.astimezone(programme.tzinfo)
+            day = command.occurred_at.astimezone(programme.tzinfo).date()
             basket = Basket(command.lines, (), command.channel, store, command.occurred_at)
-            for campaign in campaigns.candidates(basket, local, programme):
-                if campaign.limits.shared:
-                    yield from limits.shared_keys(Use(limits.campaign(campaign.id), local.date(), campaign.limits))
+            for campaign, _ in candidates(basket, programme, shared=True):
+                yield from limits.shared_keys(Use(limits.campaign(campaign.id), day, campaign.limits))
         case RecordAction() if action := programme.earn.actions.get(command.kind):
             day = command.occurred_at.astimezone(programme.tzinfo).date()
             yield from limits.shared_keys(Use(limits.action(command.kind), day, action.limits))

@@ -271,8 +271,9 @@ def _paid_with(vouchers: Mapping[int, list[Voucher]], named: Named) -> Iterator[
 
 
 async def lapsed(connection: Driver, members: Collection[int]) -> dict[int, dict[str, int]]:
-    """Points that expired in all and were not given back, by member and currency: the journal says."""
-    found: dict[int, dict[str, int]] = {}
+    """Points that expired in all and were not given back, by member and currency: the journal says. Somebody who lost
+    none is there too, so that what the same batch lets expire is added."""
+    found: dict[int, dict[str, int]] = {member: {POINTS: 0} for member in members}
     if members:
         for member, currency, points in await connection.fetch(_LAPSED, list(members)):
             found.setdefault(member, {})[currency] = int(points)

@@ -121,6 +121,11 @@ class Campaign(Strict, frozen=True, dict=True, kw_only=True):
     limits: UseLimits = UseLimits()
 
     @cached_property
+    def personal(self) -> bool:
+        """Whether it asks for more of the member than a tier."""
+        return bool(self.segments or self.first_purchase or self.birthday)
+
+    @cached_property
     def excess(self) -> Fraction:
         """What a multiplier gives for each point of base; 0 for a bonus."""
         return Fraction(self.multiplier) - 1 if self.multiplier else Fraction(0)

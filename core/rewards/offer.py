@@ -75,11 +75,13 @@ def had(reward: Reward, holdings: Holdings, context: Context) -> tuple[Holdings,
     return after, tuple(Tally(one, 1) for one in shared)
 
 
-def given_back(reward: str, holdings: Holdings, *, stocked: bool) -> tuple[Holdings, tuple[Tally, ...]]:
-    """One fewer of it is had."""
+def given_back(
+    reward: str, holdings: Holdings, *, stocked: bool, counted: bool = True
+) -> tuple[Holdings, tuple[Tally, ...]]:
+    """One fewer of it is had. What was granted was never `counted`: giving it back makes no room for another."""
     key = limits.reward(reward)
     counters = dict(holdings.progress.counters)
-    if counters.get(key):
+    if counted and counters.get(key):
         counters[key] -= 1
     return _with_counters(holdings, counters), ((Tally(key, -1),) if stocked else ())
 

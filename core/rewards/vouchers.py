@@ -149,7 +149,9 @@ def cancel(state: State, command: CancelVoucher, context: Context) -> Decision:
     voucher = _named(opened.holdings, lambda one: one.no == command.voucher)
     if voucher.used or not voucher.good_at(context.now):
         raise Rejected("only a voucher that is good and was never used can be taken back", code="voucher_not_good")
-    holdings, tallies = offer.given_back(voucher.reward, opened.holdings, stocked=voucher.stocked)
+    holdings, tallies = offer.given_back(
+        voucher.reward, opened.holdings, stocked=voucher.stocked, counted=voucher.points > 0
+    )
     holdings, entries = holdings.with_voucher(msgspec.structs.replace(voucher, void=True)), opened.entries
     if voucher.points:
         account, postings = movements.restore(

@@ -62,7 +62,7 @@ def standing(qualifying: Mapping[int, int], programme: Programme, now: datetime)
     keep = None
     if through == period:
         keep = Keep(
-            needed=tier.threshold - qualifying.get(period, 0),
+            needed=_needed(period, rank, qualifying, programme),
             until=period_start(period + 1, programme),
             falls_to=tiers[rank_in(period + 1, qualifying, programme)],
         )
@@ -99,6 +99,14 @@ def _reached(period: int, qualifying: Mapping[int, int], programme: Programme) -
     """The better of that period's band and the one's before, which is kept through it."""
     best = max(qualifying.get(period, 0), qualifying.get(period - 1, 0), 0)
     return bisect_right(programme.thresholds, best) - 1
+
+
+def _needed(period: int, rank: int, qualifying: Mapping[int, int], programme: Programme) -> int:
+    """The least that keeps a rank: enough in this period, or enough in all for that tier or a higher one for ever."""
+    lasting = sum(qualifying.values())
+    ways = [programme.tiers[rank].threshold - qualifying.get(period, 0)]
+    ways += [tier.lifetime - lasting for tier in programme.tiers[rank:] if tier.lifetime]
+    return min(ways)
 
 
 def _kept_through(period: int, rank: int, qualifying: Mapping[int, int], programme: Programme) -> int | None:

@@ -6,12 +6,12 @@ READ ONLY snapshot), and needs memory for a few thousand versions, however many 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from time import perf_counter
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from core.points import POINTS
 from core.verify import rows
 from core.verify.audit import audit
 from core.verify.report import Finding, Report
@@ -30,10 +30,17 @@ async def verify(engine: AsyncEngine, progress: Progress | None = None) -> Repor
     """Prove every member of the database, or say what does not hold.
 
     Proved for each member: versions without a gap up to the member's own; each entry of a version that exists, as many
-    as it says, and summing to zero; the balance equal to the postings, and to the lots less the debt; no lot below
-    zero nor above its amount at any time, no debt or held sum below zero; each hold opened and ended once; each
-    version's balance, tier and qualifying points as the journal makes them; each purchase as its version and its
-    returns say; each version made by exactly one key, each key naming a version.
+    as it says, of a kind that such a version has, in one currency, summing to zero; balances, pending and held points
+    equal to the postings, to the lots less the debt, to what is pending and to the open holds; no lot below zero nor
+    above its amount at any time, each with its date and its source; nothing vests or lapses before its time, and no
+    more is reinstated than expired; awards add up to what was issued and name what their programme has; each version's
+    balances, tier and qualifying figure as the journal makes them; each purchase, hold and voucher as its version, and
+    the versions after it, say; the member's own counts as what it used. Proved of all together: stock and shared limits
+    as what the members used; a draw's tickets numbered without a gap, each of one claim; voucher codes and identifiers
+    one for one; each version made by exactly one key, each key naming a version.
+
+    Not proved: that a decision was right to be made (a limit kept, a campaign's conditions met, the rate of an award);
+    what no version records (segments, birthdays, a draw's seed, a purchase's lines beyond their sums).
     """
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -46,12 +53,19 @@ async def verify_in(connection: AsyncConnection, progress: Progress | None = Non
     report = Report()
     total = await rows.count_members(connection)
     rules = await rows.rules(connection)
+    shared, tickets = Counter[str](), Counter[str]()
     async for within in rows.ranges(connection):
         for member in (await rows.read(connection, within)).values():
+            audited = audit(member, rules)
             _count(report, member)
-            _note(report, audit(member, rules, POINTS))
+            _note(report, audited.findings)
+            shared.update(audited.shared)
+            tickets.update(audited.tickets)
         if progress is not None:
             progress(report.members, total)
+    await _tallies(connection, report, shared)
+    await _draws(connection, report, tickets)
+    await _codes(connection, report)
     await _claims(connection, report)
     report.clean = report.found == 0
     report.seconds = perf_counter() - started
@@ -64,7 +78,9 @@ def _count(report: Report, member: MemberRows) -> None:
     report.entries += len(member.entries)
     report.postings += len(member.postings)
     report.lots += len(member.lots)
+    report.pending += len(member.pending)
     report.holds += len(member.holds)
+    report.vouchers += len(member.vouchers)
     report.purchases += len(member.purchases)
 
 
@@ -73,6 +89,45 @@ def _note(report: Report, findings: Iterable[Finding]) -> None:
         report.found += 1
         if len(report.findings) < MAX_FINDINGS:
             report.findings.append(finding)
+
+
+async def _tallies(connection: AsyncConnection, report: Report, used: Counter[str]) -> None:
+    """What was used up together: as many keys as limits name."""
+    stored = await rows.tallies(connection)
+    for key in sorted(stored.keys() | used.keys()):
+        if stored.get(key, 0) != used[key]:
+            detail = f"{key} is counted {stored.get(key, 0)} times, the members make it {used[key]}"
+            _note(report, [Finding(0, "tally", detail)])
+
+
+async def _draws(connection: AsyncConnection, report: Report, claimed: Counter[str]) -> None:
+    """Tickets are numbered from 1 without a gap; as no two have one number, those of a claim each and as many as there
+    are claims are one for one."""
+    draws, astray = await rows.tickets(connection, MAX_FINDINGS)
+    for draw in draws:
+        report.tickets += draw.tickets
+        if (draw.lowest, draw.highest) != (1, draw.tickets):
+            detail = f"the {draw.tickets} tickets of {draw.draw} run from {draw.lowest} to {draw.highest}"
+            _note(report, [Finding(0, "draw", detail)])
+        if draw.counted not in (None, draw.tickets):
+            detail = f"{draw.draw} was concluded with {draw.counted} tickets, and has {draw.tickets}"
+            _note(report, [Finding(0, "draw", detail)])
+    there = Counter({draw.draw: draw.tickets for draw in draws})
+    for name in sorted(there.keys() | claimed.keys()):
+        if there[name] != claimed[name]:
+            detail = f"{name} has {there[name]} tickets, and {claimed[name]} were claimed"
+            _note(report, [Finding(0, "draw", detail)])
+    for ticket in astray:
+        detail = f"ticket {ticket.no} of {ticket.draw} is of version {ticket.version}, which did not claim it"
+        _note(report, [Finding(ticket.member, "draw", detail)])
+
+
+async def _codes(connection: AsyncConnection, report: Report) -> None:
+    for code in await rows.astray_codes(connection, MAX_FINDINGS):
+        detail = f"the code {code.code} is no voucher's"
+        if code.no is not None:
+            detail = f"voucher {code.no} is not found by its code {code.code}"
+        _note(report, [Finding(code.member, "voucher", detail)])
 
 
 async def _claims(connection: AsyncConnection, report: Report) -> None:

@@ -16,20 +16,28 @@ Kind = Literal[
     "due",
     "debt",
     "lot",
+    "pending",
     "held",
     "hold",
+    "award",
     "qualifying",
     "tier",
     "purchase",
+    "voucher",
+    "progress",
+    "tally",
+    "draw",
     "claim",
 ]
-"""What is wrong, by the thing it is wrong with; `orphan`: rows of a member that does not exist."""
+"""What is wrong, by the thing it is wrong with; `orphan`: rows of a member that does not exist; `tally`: a count that
+members share."""
 
 
 class Finding(msgspec.Struct, frozen=True):
     """One thing that does not hold. `detail` says what is stored and what the journal makes it."""
 
     member: int
+    """0 where it is no one's."""
     kind: Kind
     detail: str
 
@@ -45,7 +53,11 @@ class Report(msgspec.Struct, kw_only=True):
     entries: int = 0
     postings: int = 0
     lots: int = 0
+    pending: int = 0
+    """Parts of points that are not good at once, or were not."""
     holds: int = 0
+    vouchers: int = 0
+    tickets: int = 0
     purchases: int = 0
     claims: int = 0
     findings: list[Finding] = []

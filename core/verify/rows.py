@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.verify.rules import Rules, decode
 
 RANGE_VERSIONS = 10_000
 """About 10 MB of rows: the statements a range costs no longer show beside the rows."""
@@ -29,14 +29,6 @@ class Range(NamedTuple):
     members: int
 
 
-class Rules(NamedTuple):
-    """What of a programme's revision says how a version should look."""
-
-    zone: ZoneInfo
-    tiers: tuple[tuple[str, int], ...]
-    """(key, threshold), rising."""
-
-
 class AccountRow(NamedTuple):
     currency: str
     available: int
@@ -45,6 +37,8 @@ class AccountRow(NamedTuple):
     lots_made: int
     qualifying: str
     next_due: datetime | None
+    pending: int
+    lapses_at: datetime | None
 
 
 class VersionRow(NamedTuple):
@@ -61,6 +55,9 @@ class EntryRow(NamedTuple):
     kind: str
     recorded_at: datetime
     reverses: int
+    occurred_at: datetime
+    programme: int
+    awards: str | None
 
 
 class PostingRow(NamedTuple):
@@ -79,7 +76,18 @@ class LotRow(NamedTuple):
     origin: int
     amount: int
     remaining: int
-    expires_at: datetime | None = None
+    expires_at: datetime | None
+    source: int
+
+
+class PendingRow(NamedTuple):
+    currency: str
+    no: int
+    earned_at: datetime
+    vests_at: datetime
+    expires_at: datetime | None
+    amount: int
+    remaining: int
 
 
 class HoldRow(NamedTuple):
@@ -90,7 +98,25 @@ class HoldRow(NamedTuple):
     takings: str
     state: str
     resolved: int | None
+    opened_at: datetime
     expires_at: datetime
+    store: str
+    stocked: bool
+
+
+class VoucherRow(NamedTuple):
+    no: int
+    code: str
+    reward: str
+    issued_at: datetime
+    expires_at: datetime | None
+    uses: int
+    used: int
+    points: int
+    currency: str
+    takings: str
+    void: bool
+    stocked: bool
 
 
 class PurchaseRow(NamedTuple):
@@ -98,10 +124,17 @@ class PurchaseRow(NamedTuple):
     record: str
 
 
+class ProgressRow(NamedTuple):
+    record: str
+
+
 class MemberRows:
     """All of one member; `version` None where only its rows are left of it."""
 
-    __slots__ = ("accounts", "entries", "holds", "id", "lots", "postings", "purchases", "version", "versions")
+    __slots__ = (
+        "accounts", "entries", "holds", "id", "lots", "pending", "postings", "progress", "purchases", "version",
+        "versions", "vouchers",
+    )  # fmt: skip
 
     def __init__(self, member: int) -> None:
         self.id = member
@@ -111,8 +144,12 @@ class MemberRows:
         self.entries: list[EntryRow] = []
         self.postings: list[PostingRow] = []
         self.lots: list[LotRow] = []
+        self.pending: list[PendingRow] = []
         self.holds: list[HoldRow] = []
+        self.vouchers: list[VoucherRow] = []
         self.purchases: list[PurchaseRow] = []
+        self.progress: list[ProgressRow] = []
+        """One at most."""
 
 
 async def count_members(connection: AsyncConnection) -> int:
@@ -121,12 +158,7 @@ async def count_members(connection: AsyncConnection) -> int:
 
 async def rules(connection: AsyncConnection) -> dict[int, Rules]:
     """The published revisions."""
-    found = {}
-    for revision, document in await connection.execute(_RULES):
-        programme = msgspec.json.decode(document)
-        tiers = tuple((tier["key"], tier["threshold"]) for tier in programme["tiers"])
-        found[revision] = Rules(ZoneInfo(programme["zone"]), tiers)
-    return found
+    return {revision: decode(document) for revision, document in await connection.execute(_RULES)}
 
 
 async def ranges(connection: AsyncConnection) -> AsyncIterator[Range]:
@@ -175,6 +207,48 @@ async def claims(connection: AsyncConnection, limit: int) -> tuple[int, list[Bad
     return count, [BadClaim(*row) for row in rows]
 
 
+async def tallies(connection: AsyncConnection) -> dict[str, int]:
+    """The shared counts: as many as limits name, however many members there are."""
+    return {str(row.key): int(row.used) for row in await connection.execute(_TALLIES)}
+
+
+class TicketRow(NamedTuple):
+    """A ticket that its version knows nothing of."""
+
+    member: int
+    version: int
+    draw: str
+    no: int
+
+
+class DrawRow(NamedTuple):
+    """A draw's tickets: how many, and their lowest and highest number. `counted` at its conclusion."""
+
+    draw: str
+    tickets: int
+    lowest: int
+    highest: int
+    counted: int | None
+
+
+async def tickets(connection: AsyncConnection, limit: int) -> tuple[list[DrawRow], list[TicketRow]]:
+    """Each draw's tickets summed up, and those that are not of a claim with that number."""
+    draws = [DrawRow(*row) for row in await connection.execute(_DRAWS)]
+    return draws, [TicketRow(*row) for row in await connection.execute(_ASTRAY_TICKETS, {"limit": limit})]
+
+
+class CodeRow(NamedTuple):
+    """A voucher whose code is not its member's identifier, or such an identifier without a voucher."""
+
+    member: int
+    code: str
+    no: int | None
+
+
+async def astray_codes(connection: AsyncConnection, limit: int) -> list[CodeRow]:
+    return [CodeRow(*row) for row in await connection.execute(_ASTRAY_CODES, {"limit": limit})]
+
+
 def _of(table: str, columns: str, order: str, key: str = "member_id") -> TextClause:
     return text(
         f"SELECT {key}, {columns} FROM {table} WHERE {key} BETWEEN :low AND :high ORDER BY {key}, {order}"  # noqa: S608 - our own names
@@ -188,23 +262,52 @@ _MEMBERS = text("SELECT id, version FROM member WHERE id BETWEEN :low AND :high"
 _TABLES: dict[str, tuple[Any, TextClause]] = {
     "accounts": (
         AccountRow,
-        _of("account", "currency, available, held, debt, lots_made, CAST(qualifying AS text), next_due", "currency"),
+        _of(
+            "account",
+            "currency, available, held, debt, lots_made, CAST(qualifying AS text), next_due, pending, lapses_at",
+            "currency",
+        ),
     ),
     "versions": (
         VersionRow,
         _of("member_version", "version, command, entries, recorded_at, CAST(change AS text)", "version"),
     ),
-    "entries": (EntryRow, _of("entry", "version, no, kind, recorded_at, reverses", "version, no")),
+    "entries": (
+        EntryRow,
+        _of(
+            "entry",
+            "version, no, kind, recorded_at, reverses, occurred_at, programme, CAST(awards AS text)",
+            "version, no",
+        ),
+    ),
     "postings": (
         PostingRow,
         _of("posting", "version, entry_no, no, account, currency, amount, lot", "version, entry_no, no"),
     ),
-    "lots": (LotRow, _of("lot", "currency, no, origin, amount, remaining, expires_at", "currency, no")),
+    "lots": (LotRow, _of("lot", "currency, no, origin, amount, remaining, expires_at, source", "currency, no")),
+    "pending": (
+        PendingRow,
+        _of("pending", "currency, no, earned_at, vests_at, expires_at, amount, remaining", "currency, no"),
+    ),
     "holds": (
         HoldRow,
-        _of("hold", "no, currency, reward, points, CAST(takings AS text), state, resolved_version, expires_at", "no"),
+        _of(
+            "hold",
+            "no, currency, reward, points, CAST(takings AS text), state, resolved_version, opened_at, expires_at, store, "
+            "stocked",
+            "no",
+        ),
+    ),
+    "vouchers": (
+        VoucherRow,
+        _of(
+            "voucher",
+            "no, code, reward, issued_at, expires_at, uses, used, points, currency, CAST(takings AS text), void, stocked",
+            "no",
+        ),
     ),
     "purchases": (PurchaseRow, _of("purchase", "version, CAST(record AS text)", "version")),
+    "progress": (ProgressRow, _of("progress", "CAST(record AS text)", "member_id")),
 }
 
 _ASTRAY = text(
@@ -218,4 +321,26 @@ _MADE = text(
          LEFT JOIN (SELECT member_id, version, count(*) AS keys FROM claim WHERE changed GROUP BY member_id, version) c
               USING (member_id, version)
         WHERE coalesce(c.keys, 0) <> 1 LIMIT :limit"""
+)
+
+_TALLIES = text("SELECT key, used FROM tally")
+
+_DRAWS = text(
+    """SELECT t.draw, count(*), min(t.no), max(t.no), min(d.tickets) FROM draw_ticket t LEFT JOIN draw d ON d.id = t.draw
+        GROUP BY t.draw ORDER BY t.draw"""
+)
+
+_ASTRAY_TICKETS = text(
+    """SELECT t.member_id, t.version, t.draw, t.no FROM draw_ticket t
+         LEFT JOIN member_version v ON v.member_id = t.member_id AND v.version = t.version AND v.command = 'claim'
+        WHERE v.change ->> 'reward' IS DISTINCT FROM t.draw
+           OR v.change ->> 'ticket' IS DISTINCT FROM CAST(t.no AS text)
+        ORDER BY t.draw, t.no LIMIT :limit"""
+)
+
+_ASTRAY_CODES = text(
+    """SELECT coalesce(v.member_id, i.member_id), coalesce(v.code, i.value), v.no FROM voucher v
+         FULL JOIN (SELECT value, member_id FROM identifier WHERE kind = 'voucher') i
+              ON i.value = v.code AND i.member_id = v.member_id
+        WHERE v.code IS NULL OR i.value IS NULL LIMIT :limit"""
 )

@@ -3,7 +3,7 @@
 A picture cannot follow the balance, so it says the balance after this sale and its QR code leads to the live page.
 
 Guarantees: equal input gives equal bytes on one installation (no clock, no metadata); nothing is ever drawn outside
-the margins, whatever the texts are; the height is bounded (`MAX_LINES`, `MAX_ARITHMETIC`, two rows a text); the QR
+the margins, whatever the texts are; the height is bounded (`MAX_LINES` and its like, two rows a text); the QR
 code has whole-pixel modules and a quiet zone of four, dark on light. It may be called from any thread.
 
 The page is an 8-bit image of palette indices. Each text is drawn as coverage on a strip of its own column, and the
@@ -28,6 +28,8 @@ from surfaces.views import ReceiptView
 MAX_LINES = 60
 """More lines than this and the first ones are drawn with "and N more"; the page behind the QR code has them all."""
 MAX_ARITHMETIC = 12
+MAX_PAID = 4
+"""Of more vouchers than a basket ever has, the last and the money left are drawn."""
 SCALES = (1, 2, 3)
 
 # All lengths below are CSS px; a scale of 2 makes two device pixels of each.
@@ -157,6 +159,8 @@ class _Roll:
         self._more(len(view.lines) - MAX_LINES, labels, 27)
         self.y += 32 - 27
         self._row(labels.total, view.total_text, 18, 27, _INK, style=_STRONG)
+        for part in view.paid[-MAX_PAID:]:
+            self._row(part.label, part.amount_text, 15, 25, _INK)
         self._rule(21)
 
     def _points(self, view: ReceiptView, labels: ReceiptLabels) -> None:
@@ -171,6 +175,8 @@ class _Roll:
         for line in view.arithmetic[:MAX_ARITHMETIC]:
             self._row(line.label, line.points_text, 15, 25, _SOFT)
         self._more(len(view.arithmetic) - MAX_ARITHMETIC, labels, 25)
+        if view.pending_note:
+            self._paragraph(view.pending_note, 13, 25, _SOFT)
 
     def _balance(self, view: ReceiptView, labels: ReceiptLabels) -> None:
         top = self.y + 23

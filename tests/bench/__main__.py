@@ -28,9 +28,10 @@ from tests.bench.row_engine import engine_rows
 from tests.bench.row_http import http_rows
 from tests.bench.row_passes import pass_rows
 from tests.bench.row_screens import screen_rows
+from tests.bench.row_sweep import sweep_rows
 from tests.bench.table import keep, show
 
-KNOWN = ("1", "1b", "2", "4", "5", "6", "7", "10", "10b", "11")
+KNOWN = ("1", "1b", "2", "4", "5", "6", "7", "10", "10b", "11", "12", "13")
 OTHER_FILES = 500
 
 
@@ -77,6 +78,8 @@ def _run(ground: Ground, wanted: list[str]) -> list[Row]:
         rows += pass_rows(ground.plan)
     if "11" in wanted:
         rows += crash_rows(ground)
+    if "13" in wanted:
+        rows += sweep_rows(ground)
     return sorted(rows, key=lambda row: KNOWN.index(row.row))
 
 

@@ -1,4 +1,4 @@
-"""A process that sends purchases through `core.engine.Engine` with callers of its own: rows 1, 1b and 4.
+"""A process that sends purchases through `core.engine.Engine` with callers of its own: rows 1, 1b, 4 and 12.
 
 It reads its `Orders` from standard input, opens the engine, warms up, says "ready", waits for the instant from which
 to count (so that several processes count the same seconds), and prints what it counted.
@@ -24,7 +24,7 @@ from core.members.identifiers import Identifier
 from core.processes import die_with_parent
 from core.programme.book import ProgrammeBook
 from core.snapshot import Line
-from tests.bench.shop import STORE, purchase
+from tests.bench.shop import STORE, from_catalogue, purchase
 
 SLICE_SECONDS = 0.5
 
@@ -40,6 +40,8 @@ class Orders(msgspec.Struct):
     """Purchases are spread over the first so many cards; 1 is one hot member."""
     warm_seconds: float
     seconds: float
+    catalogue: bool = False
+    """Whether what is bought is of the catalogue that row 12's campaigns speak of."""
 
 
 class Counted(msgspec.Struct):
@@ -53,6 +55,8 @@ class Counted(msgspec.Struct):
     """Acknowledged in each `SLICE_SECONDS`: shows whether it holds its pace."""
     batches: int
     versions: int
+    campaigns: int
+    """Campaigns that gave something, on all purchases together."""
     faults: list[str]
 
 
@@ -65,6 +69,7 @@ class Load:
         self.total = 0
         self.batches = 0
         self.versions = 0
+        self.campaigns = 0
         self.slices = [0] * (int(orders.seconds / SLICE_SECONDS) + 1)
         self.faults: list[str] = []
 
@@ -92,8 +97,9 @@ class Load:
         await pool.dispose()
         counted = self.slices[: int(orders.seconds / SLICE_SECONDS)]
         return Counted(
-            sum(counted), self.total, orders.seconds, cpu, counted, self.batches, self.versions, self.faults[:3]
-        )
+            sum(counted), self.total, orders.seconds, cpu, counted, self.batches, self.versions, self.campaigns,
+            self.faults[:3],
+        )  # fmt: skip
 
     async def _caller(self, engine: Engine) -> None:
         """One caller: a purchase with a new key, the wait for its answer, and the next."""
@@ -105,6 +111,8 @@ class Load:
                 return
             if answer.replay or answer.change is None:
                 self.faults.append("a new key was answered as a replay")
+            elif self._orders.catalogue:
+                self.campaigns += sum(award.rule == "campaign" for award in answer.change.awards)
             self.total += 1
             # Monotonic as everywhere here: one clock for all processes of the machine.
             place = int((time.monotonic() - self._since) / SLICE_SECONDS) if self._since < float("inf") else -1
@@ -115,7 +123,8 @@ class Load:
         """What a handler makes of a till's request, its hash and the card that finds the member included."""
         self._sent += 1
         key = f"{self._orders.number}-{self._sent}"
-        body = purchase(key, random.randrange(self._orders.members))
+        made = from_catalogue if self._orders.catalogue else purchase
+        body = made(key, random.randrange(self._orders.members))
         line = body["lines"][0]  # type: ignore[index]
         occurred_at = datetime.fromisoformat(str(body["occurred_at"]))
         command = RecordPurchase(
@@ -124,7 +133,7 @@ class Load:
             "store",
             "USD",
             line["amount"],
-            (Line("CD", line["quantity"], line["amount"], line["name"]),),
+            (Line(line["sku"], line["quantity"], line["amount"], line["name"], line.get("category", "")),),
         )
         return Submission(
             source=f"pos:bench-{self._orders.number}:purchase",

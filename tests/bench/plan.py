@@ -42,6 +42,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     pass_seconds: float = 3.0
 
+    due_lots: int = 1_000_000
+    """Past their date when row 13's sweep begins, ten a member."""
+
     crash_members: int = 40
     crash_rate: float = 150.0
     crash_seconds: float = 12.0
@@ -64,6 +67,7 @@ QUICK = Plan(
     hot_sockets=500,
     hot_seconds=2.0,
     pass_seconds=1.0,
+    due_lots=20_000,
     crash_members=10,
     crash_rate=100.0,
     crash_seconds=6.0,

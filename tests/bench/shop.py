@@ -14,6 +14,10 @@ STORE = "harbour-street"
 TILLS = 16
 LIFETIME = timedelta(hours=12)
 
+CATEGORIES = ("pop", "jazz", "classical", "stage", "vinyl")
+CATALOGUE = tuple((f"{category}-{n}", category) for category in CATEGORIES for n in range(1, 5))
+"""(sku, category) of what row 12 sells."""
+
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -43,6 +47,13 @@ def purchase(key: str, index: int) -> dict[str, object]:
         "total": total,
         "lines": [{"sku": "CD", "quantity": 1 + total // 1_200, "amount": total, "name": "Compact disc"}],
     }
+
+
+def from_catalogue(key: str, index: int) -> dict[str, object]:
+    """The same slip, of something from the catalogue."""
+    sku, category = random.choice(CATALOGUE)
+    body = purchase(key, index)
+    return {**body, "lines": [{**line, "sku": sku, "category": category} for line in body["lines"]]}  # type: ignore[attr-defined]
 
 
 class Requests:

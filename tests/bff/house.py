@@ -102,6 +102,7 @@ class House:
         *,
         device: str = "",
         scopes: tuple[str, ...] = (),
+        name: str = "",
         lifetime: timedelta = LIFETIME,
     ) -> str:
         principal = Principal(
@@ -111,6 +112,7 @@ class House:
             store=STORE if device else "",
             till="2" if device else "",
             scopes=scopes,
+            name=name,
         )
         return self.services.tokens.issue(principal, lifetime)
 
@@ -121,6 +123,9 @@ class House:
 
     def staff(self, *scopes: str) -> dict[str, str]:
         return bearer(self.token("staff", device="desk-1", scopes=scopes or ("adjust",)))
+
+    def owner(self, *scopes: str, name: str = "ada") -> dict[str, str]:
+        return bearer(self.token("admin", scopes=scopes, name=name))
 
     async def post(self, path: str, body: object, headers: dict[str, str], key: str = "") -> dict[str, Any]:
         """The answer to a request that must succeed."""

@@ -20,6 +20,15 @@ WRONG = [
     ("which deliveries", ["deliveries", "replay"], 1, "chorus: name the deliveries to send again, or give --all"),
     ("no such state", ["deliveries", "list", "--state", "lost"], 2, "'lost' is not one of 'pending', 'delivered',"),
     ("a token for nobody", ["token", "app"], 1, "chorus: --member CODE is needed for app"),
+    ("a person without a name", ["token", "admin"], 1, "chorus: --name NAME is needed for admin"),
+    (
+        "a day",
+        ["programme", "publish", "good.toml", "--at", "soon"],
+        1,
+        "chorus: --at soon: write it as 2026-12-01T00:00",
+    ),
+    ("brackets", ["programme", "check", "brackets.toml"], 1, "chorus: /: not a programme: nested too deep"),
+    ("not text", ["programme", "check", "bytes.toml"], 1, "chorus: /: bytes.toml is not UTF-8"),
 ]
 
 
@@ -34,6 +43,9 @@ def test_an_error_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHORUS_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "good.toml").write_text(default_document())
+    (tmp_path / "brackets.toml").write_text("a = " + "[" * 100_000)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "text.toml").write_text("a loyalty programme")
     (tmp_path / "wrong.toml").write_text(default_document().replace("points_per", "points_prr", 1))
     monkeypatch.setattr("sys.argv", ["chorus", *arguments])

@@ -14,6 +14,7 @@ import pytest
 
 from core.clock import rfc3339
 from core.embedded import Endpoints
+from core.programme.validation import default_document
 from push.session import Close, Refused
 from tests.bff.house import House, bearer, fresh, opened, receipt_token
 from tests.bff.test_bad_input import must_be_problem
@@ -123,6 +124,9 @@ ROUTES = {
     "POST /pos/v1/members/{member}/holds/{hold}/capture",
     "POST /pos/v1/members/{member}/holds/{hold}/void",
     "POST /staff/v1/members/{member}/adjustments",
+    "GET /admin/v1/programme",
+    "GET /admin/v1/programme/revisions/{revision}",
+    *(f"POST /admin/v1/programme/{what}" for what in ("check", "diff", "simulate", "publish", "rollback")),
     *(f"{method} /{surface}/v1/{path}" for surface in ("app", "web") for method, path in (
         ("GET", "me"), ("GET", "activity"), ("POST", "holds"), ("POST", "holds/{hold}/void"), ("POST", "devices"),
         ("GET", "devices"), ("DELETE", "devices/{id}"), ("GET", "passes/apple"), ("GET", "passes/google"))),
@@ -202,6 +206,10 @@ async def test_examples_and_real_answers_fit_their_schemas(house: House, documen
         ("get", "/r/{token}/receipt.json", await house.http.get(f"/r/{receipt_token(sold)}/receipt.json")),
         ("get", "/health/ready", await house.http.get("/health/ready")),
         ("post", "/pos/v1/purchases", await house.http.post("/pos/v1/purchases", json={}, headers=till)),
+        ("get", "/admin/v1/programme", await house.http.get("/admin/v1/programme", headers=house.owner())),
+        ("post", "/admin/v1/programme/diff", await house.http.post(
+            "/admin/v1/programme/diff", json={"source": default_document().replace("10_000", "9_000")},
+            headers=house.owner())),
     ]  # fmt: skip
     for method, path, answer in answers:
         response = document["paths"][path][method]["responses"][str(answer.status_code)]

@@ -207,7 +207,7 @@ COMMANDS = [
     Command("reinstate", lost, "/staff/v1/members/{m}/reinstatements", {"points": 7, "reason": "she was ill"}, 201, 8,
             STAMPED | {"points", "balance"}, "staff"),
     Command("extend", nothing, "/staff/v1/members/{m}/extensions",
-            {"first_day": "2028-01-01", "last_day": "2028-12-31", "until": "2029-12-31", "reason": "a gift"}, 201, None,
+            {"first_day": "2028-01-01", "last_day": "2031-12-31", "until": "2032-12-31", "reason": "a gift"}, 201, None,
             TRAITS, "staff"),
     Command("traits", nothing, "/staff/v1/members/{m}/traits", {"segments": ["sleeping"], "birthday": "02-29"}, 201, None,
             TRAITS, "staff"),
@@ -244,7 +244,7 @@ async def test_every_command_has_its_route(house: House, command: Command) -> No
     before = await house.ledger()
     again = await house.http.post(path, json=body, headers={**own, "Idempotency-Key": key})
     assert (again.status_code, again.headers["idempotency-hit"], again.content) == (200, "true", first.content)
-    other = _filled(command.body, key, reward="off10", points=8, quantity=2, card="OTHER")
+    other = _filled(command.body, key, reward="off10", points=8, quantity=2, card="OTHER", kind="share", segments=[])
     if other != body:
         conflict = await house.http.post(path, json=other, headers={**own, "Idempotency-Key": key})
         must_be_problem(conflict, 409, "idempotency_conflict")

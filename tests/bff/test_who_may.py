@@ -27,12 +27,24 @@ ROUTES = [
     ("pos", "GET", "/pos/v1/members?kind=card&value=NOBODY"),
     ("pos", "POST", "/pos/v1/purchases/p1-1/returns"),
     ("staff", "POST", "/staff/v1/members/1/adjustments"),
+    ("admin", "GET", "/admin/v1/programme"),
+    ("admin", "GET", "/admin/v1/programme/revisions/1"),
+    ("admin", "POST", "/admin/v1/programme/check"),
+    ("admin", "POST", "/admin/v1/programme/diff"),
+    ("admin", "POST", "/admin/v1/programme/simulate"),
+    ("admin", "POST", "/admin/v1/programme/publish"),
+    ("admin", "POST", "/admin/v1/programme/rollback"),
 ]
 BODIES: dict[str, Any] = {
     "/app/v1/holds": {"reward": "off5"},
     "/kiosk/v1/session": {"code": "071432981175"},
     "/pos/v1/purchases/p1-1/returns": {"id": "R"},
     "/staff/v1/members/1/adjustments": {"points": 1, "reason": "x"},
+    "/admin/v1/programme/check": {"source": "x"},
+    "/admin/v1/programme/diff": {"revision": 1},
+    "/admin/v1/programme/simulate": {"source": "x"},
+    "/admin/v1/programme/publish": {"source": "x"},
+    "/admin/v1/programme/rollback": {"revision": 1},
 }
 
 
@@ -75,7 +87,7 @@ async def test_a_route_opens_to_no_other_token(house: House, surface: str, metho
         must_be_problem(await ask(bearer(wrong)), 401, code)
     for header in ("Basic YTpi", "Bearer", b"Bearer \xe9\xff"):
         must_be_problem(await ask({"Authorization": header}), 401, "unauthenticated")
-    for other in {"app", "web", "wallet", "kiosk", "pos", "staff"} - {surface}:
+    for other in {"app", "web", "wallet", "kiosk", "pos", "staff", "admin"} - {surface}:
         must_be_problem(await ask(bearer(house.token(other, 1000, device="d"))), 403, "wrong_surface")
     disguised = forged(house, surface, who={"surface": "wallet" if surface != "wallet" else "app", "member": 1000})
     must_be_problem(await ask(bearer(disguised)), 403, "wrong_surface")

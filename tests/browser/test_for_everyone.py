@@ -103,7 +103,7 @@ async def test_tab_would_miss_something(visits: Visits, addresses: Addresses) ->
 
 
 _CONTROLS = """() => {
-    const shown = [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")]
+    const shown = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
         .filter((el) => el.checkVisibility() && !el.disabled);
     shown.forEach((el, i) => { el.dataset.nth = `${i} ${el.tagName} ${el.className}`; });
     return shown.map((el) => el.dataset.nth);

@@ -120,6 +120,132 @@ async def test_the_phone_shows_its_code_and_sets_a_reward_aside(visits: Visits, 
     await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
 
 
+@pytest.mark.parametrize(("surface", "base"), [("card", "/web/v1"), ("phone", "/app/v1")])
+async def test_a_voucher_from_its_claim_to_the_till(
+    visits: Visits, house: House, regular: Shopper, surface: str, base: str
+) -> None:
+    """Points buy it, it arrives by itself with its code, a scanner reads that off the screen, and once the till has used
+    it the code closes and it is gone."""
+    page = await visits.open((card_of if surface == "card" else phone_of)(house, regular), width=375, height=812)
+    await live(page)
+    before = await page.locator(BALANCE).inner_text()
+    await expect(page.locator("[data-voucher]")).to_have_count(0)
+    async with page.expect_request(lambda request: request.url.endswith(f"{base}/claims")) as asked:
+        await page.locator("[data-redeem=voucher10]").click()
+    request = await asked.value
+    assert request.post_data_json == {"reward": "voucher10"}
+    assert request.headers["idempotency-key"]
+    show = page.locator("[data-voucher]")
+    await expect(show).to_have_count(1)
+    await expect(page.locator(BALANCE)).to_have_text(formats.number(int(before.replace(",", "")) - 5_000))
+    await expect(page.locator(".acts > li").first).to_contain_text("Redeemed: US$10 voucher")
+
+    await show.click()
+    dialog = page.locator("[data-voucher-code]")
+    await expect(dialog).to_be_visible()
+    code = await read_code(dialog.locator(".qr"))
+    assert code == (await dialog.locator("[data-shown=code]").inner_text()).replace(" ", "")
+    box = await dialog.locator(".qr").bounding_box()
+    assert box
+    assert box["width"] >= 240
+    assert await jumps(page) == []
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(show).to_be_focused()
+
+    await show.click()
+    await house.post(f"/pos/v1/vouchers/{code}/use", {}, house.till)
+    await expect(dialog).to_be_hidden()
+    await expect(show).to_have_count(0)
+    await expect(page.locator(".acts > li").first).to_contain_text("US$10 voucher, used")
+    assert await jumps(page) == []
+
+
+async def test_a_voucher_is_given_back_for_its_points(visits: Visits, house: House, regular: Shopper) -> None:
+    """From where its code is shown; the points come back, and the code with it goes."""
+    page = await visits.open(card_of(house, regular))
+    await live(page)
+    before = await page.locator(BALANCE).inner_text()
+    await page.locator("[data-redeem=voucher10]").click()
+    await page.locator("[data-voucher]").click()
+    back = page.locator("[data-give-back]")
+    await expect(back).to_have_text("Give back for 5,000 points")
+    await back.click()
+    await expect(page.locator("[data-voucher-code]")).to_be_hidden()
+    await expect(page.locator("[data-voucher]")).to_have_count(0)
+    await expect(page.locator(BALANCE)).to_have_text(before)
+    assert await jumps(page) == []
+
+
+async def test_a_gift_and_a_ticket_are_had_at_once(visits: Visits, house: House, regular: Shopper) -> None:
+    """On the web and at a kiosk: no voucher, but a row that says so, on every page."""
+    card = await visits.open(card_of(house, regular))
+    kiosk = await visits.open(f"/kiosk?token={await house.kiosk(regular)}", width=768, height=1024)
+    await live(card)
+    await live(kiosk)
+    before = int((await card.locator(BALANCE).inner_text()).replace(",", ""))
+    await card.locator("[data-redeem=music-lessons]").click()
+    await expect(card.locator(".acts > li").first).to_contain_text("Given: A music lesson for a child")
+    for page in (card, kiosk):
+        await expect(page.locator(BALANCE)).to_have_text(formats.number(before - 1_000))
+    await kiosk.locator("[data-choose]").click()
+    await expect(kiosk.locator(".pick .vstack > li")).to_have_count(4)
+    await kiosk.locator(".pick [data-redeem=voucher10]").click()
+    await expect(kiosk.locator("[data-menu]")).to_be_visible()
+    await expect(kiosk.locator('[data-bind="member.vouchers_text"]')).to_contain_text("1 voucher, use by")
+    code = await card.locator('.own [data-bind="code_text"]').inner_text()
+    left = await kiosk.locator("body").evaluate("body => body.textContent + body.innerHTML")
+    assert code not in left
+    assert code.replace(" ", "") not in left
+
+
+async def test_a_reward_is_sent_to_a_store(visits: Visits, house: House, regular: Shopper) -> None:
+    """Where it is to be collected is chosen beside its button, and said until when on what is set aside."""
+    await house.buy(regular, total=160_000)
+    page = await visits.open(phone_of(house, regular), width=375, height=812)
+    await live(page)
+    row = page.locator("li", has=page.locator("[data-redeem=box]"))
+    await row.locator("select").select_option("pier-road")
+    await row.locator("[data-redeem]").click()
+    await expect(page.locator(".ticket")).to_contain_text("Collect at Pier Road until")
+    await expect(row.locator("select")).to_have_value("pier-road")
+
+
+async def test_a_new_tier_is_celebrated_on_every_page(visits: Visits, house: House) -> None:
+    """A band that comes with the purchase that earned it, and its benefits; nothing jumps."""
+    who = await house.enrol()
+    card = await visits.open(card_of(house, who), width=375, height=2600)
+    phone = await visits.open(phone_of(house, who), width=375, height=2600)
+    kiosk = await visits.open(f"/kiosk?token={await house.kiosk(who)}", width=768, height=1024)
+    told = ((card, "celebration.title"), (phone, "celebration.title"), (kiosk, "member.celebration.title"))
+    for page, path in told:
+        await live(page)
+        await expect(page.locator(f'[data-bind="{path}"]')).to_be_hidden()
+        assert await jumps(page) == []
+    await house.buy(who, total=120_000)
+    for page, path in told:
+        await expect(page.locator(f'[data-bind="{path}"]')).to_have_text("You’ve reached Silver Disc")
+        assert await jumps(page) == []
+    for page in (card, phone):
+        await expect(page.locator(".benefits li")).to_have_text(["A quarter more points", "New releases held for you"])
+
+
+async def test_a_list_unfolds_without_a_jump(visits: Visits, house: House, regular: Shopper) -> None:
+    """Every date on which points lapse, on request; by the keyboard too."""
+    for address, height in ((card_of(house, regular), 2600), (phone_of(house, regular), 2600)):
+        page = await visits.open(address, width=375, height=height)
+        await live(page)
+        dates = page.locator("[data-each=expiry_schedule]")
+        await expect(dates).to_be_hidden()
+        await page.locator("summary").focus()
+        await page.keyboard.press("Enter")
+        await expect(dates).to_be_visible()
+        assert await jumps(page) == []
+        await page.locator("summary").click()
+        await expect(dates).to_be_hidden()
+        assert await jumps(page) == []
+
+
 async def test_a_kiosks_session_from_code_to_clearing(visits: Visits, house: House, regular: Shopper) -> None:
     """A typed code opens it, the countdown runs, a touch extends it, and it clears, leaving nothing of the member."""
     page = await visits.blank(width=768, height=1024)

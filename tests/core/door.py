@@ -31,6 +31,7 @@ def submission(
     key: str = "",
     request: object = None,
     occurred_at: datetime | None = None,
+    place: str = "",
     staff: bool = False,
 ) -> Submission:
     """`key` is a new one unless given; `request` is what was sent, where that is not the command itself."""
@@ -41,6 +42,7 @@ def submission(
         command=command,
         who=who,
         occurred_at=occurred_at,
+        place=place,
         staff=staff,
     )
 

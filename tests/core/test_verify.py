@@ -217,11 +217,11 @@ DAMAGE: list[tuple[str, str, Kind, str]] = [
     ("busy", "UPDATE member_version SET change = jsonb_set(change, '{{purchase}}', '4') WHERE member_id = {m} "
              "AND version = 9", "purchase", "version 9 returns 4, which is no purchase"),
     ("busy", "UPDATE member_version SET change = jsonb_set(change, '{{amount}}', '10001') WHERE member_id = {m} "
-             "AND version = 9", "purchase", "purchase 3: more money was returned than paid"),
+             "AND version = 9", "purchase", "purchase 3: more was returned than bought"),
     ("busy", "UPDATE entry SET reverses = 2 WHERE member_id = {m} AND version = 9",
-     "purchase", "purchase 3: what returns took is 0, the journal makes it 34"),
+     "purchase", "entry 9/0: whose points is 2, the journal makes it 3"),
     ("busy", "UPDATE member_version SET change = jsonb_set(change, '{{base}}', '60') WHERE member_id = {m} "
-             "AND version = 2", "purchase", "purchase 2: the points it says it earned is 60, the journal makes it 50"),
+             "AND version = 2", "award", "version 2: base, bonus and its tier is (60, 0"),
     ("busy", "DELETE FROM claim WHERE member_id = {m} AND version = 3",
      "claim", "version 3 is the answer to 0 keys"),
     ("busy", "UPDATE claim SET version = 4 WHERE member_id = {m} AND version = 3",

@@ -148,7 +148,7 @@ async def on_stage(database: Database, clock: SettableClock, open_engine: OpenEn
     committed: list[Committed] = []
     engine = await open_engine(listener=lambda batch, seconds: committed.extend(batch))
     pool = connect(database.url, pool_size=4)
-    book = ProgrammeBook()
+    book = ProgrammeBook(clock)
     async with connected(pool) as connection:
         await book.load(connection)
     reader = SlowReader(pool)

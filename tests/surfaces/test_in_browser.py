@@ -132,7 +132,7 @@ def test_a_sale_reaches_the_page(visit: Open) -> None:
     shop.sockets["web"].send(state(sold(319, 13370), since=318))
     expect(page.locator(".bal")).to_have_text("13,370")
     expect(page.locator(".gain")).to_have_text("+445 just now")
-    expect(page.locator(".acts li")).to_have_count(1)
+    expect(page.locator(".acts > li")).to_have_count(1)
     expect(page.locator("[data-toast]")).to_be_visible()
     expect(page.locator("#say")).to_have_text("445 points added. Balance 13,370 points.")
     page.keyboard.press("Tab")

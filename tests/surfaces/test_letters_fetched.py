@@ -21,7 +21,7 @@ def test_they_are_those_of_the_wording_and_of_the_programme_in_one_language() ->
         named += [reward.name[locale] for reward in PROGRAMME.rewards] + [
             product.one[locale] for product in PROGRAMME.products
         ]
-        told = "".join([*named, words(locale)("live.said_lost"), words(locale)("activity.expire")])
+        told = "".join([*named, words(locale)("live.said_lost"), words(locale)("activity.expired")])
         assert han(told)
         assert han(told) <= set(found)
         assert not {"点", "點"} <= set(found), f"{other} is fetched for {locale}"

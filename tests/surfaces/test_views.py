@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import msgspec
 import pytest
 
 from core.ledger.account import Hold
-from core.snapshot import Change, Kind, Line
+from core.snapshot import Award, Change, Kind, Line, Moved
 from surfaces import app, kiosk, masking, pos, receipt, wallet, web
 from surfaces.activity import MAX_CAUSES, activity, causes
 from surfaces.etag import Stamp, etag
@@ -56,7 +56,7 @@ def test_all_surfaces_agree(locale: str) -> None:
 def test_the_words_of_a_member(locale, balance, distance, locked, note, period) -> None:
     view = web.view(snapshot(holds=(HELD,)), PUBLISHED, NOW, locale)
     assert (view.balance.text, view.tier.distance, view.tier.period) == (balance, distance, period)
-    assert view.rewards[-1].note == locked
+    assert next(reward.note for reward in view.rewards if reward.id == "box") == locked
     assert view.holds[0].note == note
     assert (view.tier.progress, view.tier.notch, view.tier.to_next) == (62.0, 33.3, 11404)
 
@@ -82,7 +82,11 @@ def test_a_debt_shows_as_a_negative_balance() -> None:
     view = web.view(snapshot(points=0, debt=120), PUBLISHED, NOW, "en")
     assert (view.balance.points, view.balance.text) == (-120, "−120 points")
     assert not any(reward.affordable for reward in view.rewards)
+    assert {reward.state for reward in view.rewards} == {"short"}
 
+
+MONTH_ON = datetime(2027, 1, 11, 16, tzinfo=UTC)
+"""The midnight that ends 11 January in the programme's zone."""
 
 HISTORY: list[tuple[Change, list[tuple[str, str]], str]] = [
     (SALE, [("3 CDs, Harbour Street", "+445")], "445 points added. Balance 12,925 points."),
@@ -105,8 +109,59 @@ HISTORY: list[tuple[Change, list[tuple[str, str]], str]] = [
      "80 points past their date. Balance 20 points."),
     (change(11, "enrol", 0, 0), [("Joined Harbour Records", "")], "Welcome to Harbour Records. Balance 0 points."),
     (change(12, "link", 0, 0, reason="email"), [], ""),
+    (change(12, "traits", 0, 0), [], ""),
     (change(13, "purchase", 405, 900, sku="CD", quantity=3, expired=40),
      [("3 CDs", "+445"), ("Points past their date", "−40")], "445 points added. Balance 900 points."),
+    (change(14, "purchase", -55, 900, sku="CD", quantity=3, paid_points=500, paid_amount=100),
+     [("3 CDs", "+445"), ("Paid US$1.00 with points", "−500")],
+     "445 points added, 500 points spent. Balance 900 points."),
+    (change(15, "purchase", 445, 900, sku="CD", quantity=3, paid_points=500, paid_amount=100, hold=13),
+     [("3 CDs", "+445"), ("Paid US$1.00 with points", "")], "445 points added. Balance 900 points."),
+    (change(16, "purchase", 0, 900, sku="CD", quantity=1, awards=(Award("base", "", 445),), vests_at=MONTH_ON),
+     [("1 CD", "")], "445 points to come on 12 Jan 2027. Balance 900 points."),
+    (change(17, "purchase", 0, 9, quantity=1, awards=(Award("campaign", "x", 1, "stars"),),
+            others=(Moved("stars", 1, 3),)), [("1 item", "")], "1 star added. Balance 3 stars."),
+    (change(18, "return", 380, 900, quantity=1, base=-120, paid_points=500),
+     [("Returned: 1 item", "−120"), ("Points given back for a return", "+500")],
+     "380 points given back for a return. Balance 900 points."),
+    (change(19, "action", 20, 900, awards=(Award("action", "check_in", 20),), reason="pier-road"),
+     [("Check-in, Pier Road", "+20")], "20 points added. Balance 900 points."),
+    (change(20, "action", 20, 900, awards=(Award("action", "review", 20),), reason="sku-1"),
+     [("Review", "+20")], "20 points added. Balance 900 points."),
+    (change(21, "claim", -5000, 9, reward="voucher10", voucher=21, code="7Q2M0XK481TZ"),
+     [("Redeemed: US$10 voucher", "−5,000")], "US$10 voucher is yours. Balance 9 points."),
+    (change(22, "claim", -1000, 9, reward="music-lessons"), [("Given: A music lesson for a child", "−1,000")],
+     "1,000 points given, thank you. Balance 9 points."),
+    (change(23, "claim", -500, 9, reward="year-draw", ticket=1017), [("The collector’s draw, ticket 1,017", "−500")],
+     "Ticket 1,017: The collector’s draw. Balance 9 points."),
+    (change(24, "claim", 0, 9, reward="gone", voucher=24, others=(Moved("stars", -5, 2),)), [("Redeemed: Reward", "")],
+     "Reward is yours. Balance 2 stars."),
+    (change(25, "grant", 0, 9, reward="voucher10", voucher=25, reason="Sorry"), [("For you: US$10 voucher", "")],
+     "US$10 voucher is yours. Balance 9 points."),
+    (change(26, "grant", 0, 9, reward="voucher10", voucher=26, reason="year-draw", ticket=7),
+     [("Won: US$10 voucher", "")], "US$10 voucher is yours. Balance 9 points."),
+    (change(27, "grant", 50_000, 50_009, awards=(Award("prize", "year-draw", 50_000),), reason="year-draw", ticket=7),
+     [("Won in The collector’s draw", "+50,000")], "50,000 points added. Balance 50,009 points."),
+    (change(28, "use", 0, 9, reward="voucher10", voucher=21), [("US$10 voucher, used", "")],
+     "US$10 voucher used. Balance 9 points."),
+    (change(29, "unuse", 0, 9, reward="voucher10", voucher=21, reason="slip"), [("US$10 voucher, good again", "")],
+     "US$10 voucher is good again. Balance 9 points."),
+    (change(30, "cancel", 5000, 5009, reward="voucher10", voucher=21, base=5000),
+     [("US$10 voucher, given back", "+5,000")], "5,000 points given back. Balance 5,009 points."),
+    (change(31, "reinstate", 80, 89, reason="Ill", until=MONTH_ON), [("Points given back: Ill", "+80")],
+     "80 points given back. Balance 89 points."),
+    (change(32, "extend", 0, 89, base=80, reason="Closed", until=MONTH_ON), [("Points kept longer: Closed", "")],
+     "80 points kept until 11 Jan 2027. Balance 89 points."),
+    (change(33, "vest", 445, 534, vested=445), [("Pending points, now good", "+445")],
+     "445 points now good to use. Balance 534 points."),
+    (change(34, "expire", 0, 534, others=(Moved("stars", -2, 1, expired=2),)), [("Points past their date", "")],
+     "2 stars past their date. Balance 1 star."),
+    (change(35, "hold", -500, 34), [("Points for a basket, set aside", "−500")],
+     "500 points set aside. Balance 34 points."),
+    (change(36, "void", 500, 534, hold=35), [("Points for a basket, given back", "+500")],
+     "500 points given back. Balance 534 points."),
+    (change(37, "adjust", 0, 34, reason="A gift", others=(Moved("stars", 2, 3),)), [("Adjusted: A gift", "")],
+     "2 stars added. Balance 3 stars."),
 ]  # fmt: skip
 
 
@@ -116,9 +171,10 @@ def test_every_kind_of_change_in_words(one: Change, rows, sentence: str) -> None
     assert [cause.text for cause in causes((one,), PUBLISHED, "en")] == ([sentence] if sentence else [])
     assert sum(row.points for row in activity((one,), PUBLISHED, "en")) == one.points
     for locale in LOCALES:
-        for row in activity((one,), PUBLISHED, locale):
-            assert row.title
-            assert "{" not in row.title
+        told = [row.title for row in activity((one,), PUBLISHED, locale)]
+        told += [cause.text for cause in causes((one,), PUBLISHED, locale)]
+        assert all(told)
+        assert "{" not in "".join(told)
 
 
 def test_the_table_above_has_every_kind() -> None:

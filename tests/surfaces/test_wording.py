@@ -48,7 +48,7 @@ def test_an_unknown_locale_reads_english_and_an_unknown_key_raises() -> None:
     with pytest.raises(KeyError):
         words("en")("no.such_key")
     with pytest.raises(KeyError):
-        words("en")("tier.distance", n="1")
+        words("en")("tier.distance_points", n="1")
 
 
 @pytest.mark.parametrize("locale", LOCALES)

@@ -274,3 +274,18 @@ async def test_a_worker_that_has_not_heard_of_the_programme_gives_no_old_pass_un
     assert book.revision < revision, "this worker has heard of it already"
     assert await phone.update(KIND) == [str(who.member)]
     assert phone.passes[KIND, str(who.member)].opened.json["organizationName"] == "Pier Records"
+
+
+async def test_a_worker_whose_clock_is_behind_gives_no_old_pass_under_the_new_date(stage: Stage) -> None:
+    """A scheduled programme is in force by the clock of who marked the pass, and not yet by ours."""
+    who = await stage.house.enrol()
+    phone = await stage.with_pass(who)
+    source = default_document().replace('"Harbour Records"', '"Quay Records"')
+    async with stage.house.services.database.begin() as connection:
+        at = stage.clock() + timedelta(hours=1)
+        revision = await publish(connection, source, by="owner", now=stage.clock(), at=at)
+    async with stage.connection() as connection:
+        await store.mark_outdated(connection, revision, stage.clock(), 500)
+    assert await phone.update(KIND) == [str(who.member)]
+    assert stage.house.services.book.current.revision < revision
+    assert phone.passes[KIND, str(who.member)].opened.json["organizationName"] == "Quay Records"

@@ -19,6 +19,7 @@ from core.delivery import store as deliveries
 from core.delivery.carrier import Delivery, Fact, Planned
 from core.delivery.outcome import Outcome, TokenDead
 from core.programme.book import ProgrammeBook
+from core.snapshot import Change
 from wallet_passes.apple import store
 
 CHANNEL = "applepass"
@@ -49,12 +50,18 @@ class ApplePlanner:
 
     async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
         newest = {fact.change.member: fact for fact in sorted(facts, key=lambda fact: fact.change.version)}
-        changed = [(member, fact.change.version, fact.change.programme) for member, fact in newest.items()]
+        changed = [(member, fact.change.version, _programme(fact.change)) for member, fact in newest.items()]
         marked = await store.mark(connection, changed, self._clock())
         return [
             Planned(newest[member].id, member, newest[member].change.version, newest[member].kind, CHANNEL, device)
             for member, device in await store.devices_of(connection, marked, self._pass_type)
         ]
+
+
+def _programme(change: Change) -> int:
+    """The revision that a pass shows at least, now that it shows this change; 0 says nothing. A till whose clock is ahead
+    may have been decided by one that is not in force yet."""
+    return change.programme if change.occurred_at <= change.recorded_at else 0
 
 
 class AppleCarrier:
@@ -107,7 +114,7 @@ class AppleRefresher:
         while True:
             now = self._clock()
             async with transaction(self._database) as connection:
-                marked = await store.mark_outdated(connection, self._book.revision, now, AT_ONCE)
+                marked = await store.mark_outdated(connection, self._book.at(now).revision, now, AT_ONCE)
                 await self._push(connection, marked)
             if not marked:
                 return done
@@ -119,7 +126,8 @@ class AppleRefresher:
         while True:
             async with transaction(self._database) as connection:
                 late, last = await store.behind(connection, last, AT_ONCE)
-                revision, now = self._book.revision, self._clock()
+                now = self._clock()
+                revision = self._book.at(now).revision
                 marked = await store.mark(connection, [(m, version, revision) for m, version in late], now)
                 await self._push(connection, marked)
             done += len(marked)

@@ -84,7 +84,7 @@ class GoogleService:
             raise TooMany("too many links to this pass; come back in a minute")
         before, now = await self._snapshot(member), self._clock()
         async with connected(self._database) as connection:
-            await store.made(connection, member, before.version, self._book.revision, now)
+            await store.made(connection, member, before.version, self._book.at(now).revision, now)
         # Read after the row is there: what happens from then on is planned for it.
         snapshot, published = await self._snapshot(member), self._book.current
         outcome = await self.send(snapshot, published, notify=False)

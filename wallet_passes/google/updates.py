@@ -116,7 +116,8 @@ class GoogleRefresher:
         done = 0
         while True:
             async with transaction(self._database) as connection:
-                members = await store.outdated(connection, self._book.revision, self._clock(), AT_ONCE)
+                now = self._clock()
+                members = await store.outdated(connection, self._book.at(now).revision, now, AT_ONCE)
                 await self._plan(connection, members)
             done += len(members)
             if not members:

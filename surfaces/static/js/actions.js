@@ -86,7 +86,7 @@ export function explain(error, words) {
  */
 export async function busy(button, busyText, words, task) {
   if (button.getAttribute("aria-busy") === "true") return null;
-  const error = button.closest("form, li, [data-replay], [data-kiosk]")?.querySelector("[data-error]");
+  const error = button.closest("form, li, dialog, [data-replay], [data-kiosk]")?.querySelector("[data-error]");
   const around = button.closest(".face, [data-replay]") ?? document.body;
   const text = button.textContent;
   const show = (/** @type {string | null} */ label, /** @type {string} */ wrong) =>
@@ -111,7 +111,8 @@ export async function busy(button, busyText, words, task) {
 }
 
 /**
- * Redeeming and cancelling, by whichever button of `root` is pressed. The ticket itself arrives by the socket.
+ * Redeeming and cancelling, by whichever button of `root` is pressed: a reward is set aside or had at once, as its button says. The
+ * ticket or voucher itself arrives by the socket.
  * @param {HTMLElement} root @param {string} base `/web/v1` @param {any} words
  * @param {{token?: string, onHeld?: () => void}} [how]
  */
@@ -121,8 +122,14 @@ export function redeeming(root, base, words, how = {}) {
     if (!button) return;
     const { redeem, cancel } = button.dataset;
     if (redeem) {
-      const body = { reward: redeem };
-      const call = { path: `${base}/holds`, body, token: how.token, press: `hold ${redeem}` };
+      const claims = button.dataset.action === "claim";
+      const place = /** @type {HTMLSelectElement | null | undefined} */ (
+        button.closest("li")?.querySelector("select[data-place]:not([hidden])")
+      );
+      const body = claims || !place ? { reward: redeem } : { reward: redeem, store: place.value };
+      const path = `${base}/${claims ? "claims" : "holds"}`;
+      const press = `${path} ${redeem} ${place?.value ?? ""}`;
+      const call = { path, body, token: how.token, press };
       if (await busy(button, words("redeeming"), words, () => request(call))) how.onHeld?.();
     } else if (cancel) {
       const path = `${base}/holds/${encodeURIComponent(cancel)}/void`;

@@ -7,13 +7,15 @@
  *     data-style="--v=tier.progress"        custom properties
  *     data-class="locked=!affordable"       classes by truth
  *     data-show="holds" / "!member"         hidden unless true; an empty list is not true
- *     data-each="activity"                  a list: its <template> is a row, rows are kept by `data-key` (the item's `id`)
+ *     data-each="activity"                  a list: its <template> is a row, rows are kept by `data-key` (the item's `id`); of
+ *                                           a list of texts, "." is the text
  *
  * Only what changed is touched, so a focused button keeps its focus and an unchanged row does not move.
  */
 
 /** @param {any} view @param {string} path `header.0.value` */
-export const valueAt = (view, path) => path.split(".").reduce((value, key) => value?.[key], view);
+export const valueAt = (view, path) =>
+  path === "." ? view : path.split(".").reduce((value, key) => value?.[key], view);
 
 /** @param {any} view @param {string} test */
 function holds(view, test) {
@@ -62,7 +64,7 @@ function rows(list, items, how) {
   const old = new Map([...list.children].filter((el) => el !== template).map((el, i) => [keyOf(el, i), el]));
   let after = /** @type {Element} */ (template);
   items.forEach((item, i) => {
-    const key = String(item.id ?? item.at ?? i);
+    const key = String(typeof item === "string" ? i : (item.id ?? item.at ?? i));
     let row = /** @type {HTMLElement} */ (old.get(key));
     if (row) old.delete(key);
     else {
@@ -78,7 +80,7 @@ function rows(list, items, how) {
 }
 
 /** @param {Element} row @param {number} i */
-const keyOf = (row, i) => /** @type {HTMLElement} */ (row).dataset.key || String(i);
+const keyOf = (row, i) => /** @type {HTMLElement} */ (row).dataset.key ?? String(i);
 
 /** @param {HTMLElement} el @param {unknown} value */
 function setText(el, value) {

@@ -4,11 +4,14 @@ import { redeeming } from "./actions.js";
 import { liveFace } from "./face.js";
 import { faceRoot, start } from "./live-page.js";
 import { pushSwitch } from "./push.js";
+import { unfolding } from "./unfold.js";
+import { voucherCode } from "./voucher-code.js";
 
 const tools = start();
 const { config, words } = tools;
 const root = faceRoot("web");
 
+const followVoucher = voucherCode(root, "/web/v1", words, config.token);
 liveFace(root, {
   tools,
   surface: "web",
@@ -16,7 +19,9 @@ liveFace(root, {
   have: config.have,
   asOf: config.as_of,
   shown: config.balance,
+  onState: followVoucher,
 });
+unfolding(root);
 redeeming(root, "/web/v1", words, { token: config.token });
 if (config.push) pushSwitch(/** @type {HTMLElement} */ (root.querySelector("[data-push]")), config.push.key);
 

@@ -195,7 +195,7 @@ export function liveFace(root, options) {
     if (state === "live" && caught) caughtUp(caught);
     caught = 0;
     showGain();
-    for (const el of root.querySelectorAll("[data-redeem],[data-cancel],[data-needs-live]"))
+    for (const el of root.querySelectorAll("[data-redeem],[data-cancel],[data-needs-live],[data-place]"))
       el.toggleAttribute("disabled", down);
   }
 

@@ -13,6 +13,7 @@ import { replay as restart } from "./motion.js";
 import { codeView } from "./phone-code.js";
 import { say } from "./say.js";
 import { toast } from "./toast.js";
+import { voucherCode } from "./voucher-code.js";
 import { eventPanel } from "./wall-event.js";
 import { lagPlot } from "./wall-lag.js";
 import { passFace } from "./wall-pass.js";
@@ -88,6 +89,7 @@ function arrived(id, article, frame, info) {
   const chip = /** @type {HTMLElement} */ (article.querySelector("[data-version]"));
   chip.textContent = `v${format.number(frame.version)}`;
   if (id === "kiosk") kiosk.update(frame.view);
+  followVoucher[id]?.();
   if (id === "web" && frame.causes.length) happened(frame);
   summarise();
   info.painted.then((/** @type {number | null} */ ms) => {
@@ -216,6 +218,11 @@ const kiosk = kioskSession(faceRoot("kiosk"), tools, {
   },
 });
 codeView(faceRoot("phone"));
+/** @type {Record<string, () => void>} */
+const followVoucher = {
+  phone: voucherCode(faceRoot("phone"), "/app/v1", words, config.faces.phone.token),
+  web: voucherCode(faceRoot("web"), "/web/v1", words, config.faces.web.token),
+};
 redeeming(faceRoot("phone"), "/app/v1", words, { token: config.faces.phone.token });
 redeeming(faceRoot("web"), "/web/v1", words, { token: config.faces.web.token });
 for (const id of LIVE_FACES) if (config.faces[id]?.token) connectFace(id);

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, features
 
@@ -37,6 +37,7 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         cache.cache_clear()
 
 
+@settings(deadline=None)  # the first text in a font loads it
 @given(raw=LETTERS, room=st.integers(120, 900), rows=st.integers(1, 3), tail=st.sampled_from(["", "× 3"]))
 def test_rows_fit_their_room_and_lose_nothing_that_fits(raw: str, room: int, rows: int, tail: str) -> None:
     text = prepare(raw, "zh-Hant")
@@ -49,6 +50,7 @@ def test_rows_fit_their_room_and_lose_nothing_that_fits(raw: str, room: int, row
         assert whole == (text + tail).replace("\u00a0", "").replace(" ", "")
 
 
+@settings(deadline=None)
 @given(raw=st.text(), locale=st.sampled_from(["en", "zh-Hans", "zh-Hant", "xx"]))
 def test_a_prepared_text_is_one_line_that_the_fonts_hold(raw: str, locale: str) -> None:
     text = prepare(raw, locale)

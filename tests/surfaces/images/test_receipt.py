@@ -15,8 +15,8 @@ import segno
 import zxingcpp
 from PIL import Image
 
-from surfaces.images.receipt import MAX_ARITHMETIC, MAX_LINES, ReceiptLabels, receipt_png
-from surfaces.views import Arithmetic, ReceiptLine, ReceiptView
+from surfaces.images.receipt import MAX_ARITHMETIC, MAX_LINES, MAX_PAID, ReceiptLabels, receipt_png
+from surfaces.views import Arithmetic, Payment, ReceiptLine, ReceiptView
 
 PAPER = (252, 254, 254, 255)
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,6 +79,8 @@ def view(**changes: Any) -> ReceiptView:
         when="12 Dec 1997, 14:32",
         lines=(line("Compact disc", 3),),
         total_text="US$35.60",
+        paid=(),
+        pending_note="",
         earned=445,
         earned_text="+445",
         arithmetic=(
@@ -118,6 +120,8 @@ def everywhere(text: str, count: int = 3) -> ReceiptView:
         when=text,
         lines=(ReceiptLine(name=text, quantity=10**18, text=f"{text} × {10**18}", amount_text=text),) * count,
         total_text=text,
+        paid=(Payment(label=text, amount_text=text),) * count,
+        pending_note=text,
         earned_text=text,
         arithmetic=(Arithmetic(label=text, points_text=text),) * count,
         balance_after_text=text,
@@ -220,6 +224,23 @@ def test_any_number_of_arithmetic_rows(rows: int) -> None:
     shown = min(rows, MAX_ARITHMETIC) + (rows > MAX_ARITHMETIC)
     plain = opened(receipt_png(view(arithmetic=()), LABELS["en"], locale="en"))
     assert opened(png).height == plain.height + 50 * shown
+
+
+@pytest.mark.parametrize("rows", [1, 3, MAX_PAID, MAX_PAID + 30])
+def test_what_paid_is_printed_with_the_money_that_was_left(rows: int) -> None:
+    paid = (Payment(label="Voucher", amount_text="−10.00"),) * (rows - 1)
+    left = Payment(label="Left to pay", amount_text="US$24.60")
+    png = receipt_png(view(paid=(*paid, left)), LABELS["en"], locale="en")
+    assert_margins_clean(png)
+    plain = opened(receipt_png(view(), LABELS["en"], locale="en"))
+    assert opened(png).height == plain.height + 50 * min(rows, MAX_PAID)
+    other = msgspec.structs.replace(left, amount_text="US$24.61")
+    assert receipt_png(view(paid=(*paid, other)), LABELS["en"], locale="en") != png
+
+
+def test_pending_points_are_printed_with_their_day() -> None:
+    noted = opened(receipt_png(view(pending_note="445 points good from 12 Jan 2027"), LABELS["en"], locale="en"))
+    assert noted.height == opened(receipt_png(view(), LABELS["en"], locale="en")).height + 50
 
 
 def test_the_tallest_receipt_is_bounded() -> None:

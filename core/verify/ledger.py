@@ -1,0 +1,330 @@
+"""A member's points played again, posting by posting: sums, debts, lots and pending parts as the journal makes them.
+
+What each kind of entry may move is one table, and so is which entries a version may have. Dates are told too: nothing
+vests or lapses before its time, and all of a currency that lapses for want of activity does so when it should.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import NamedTuple
+
+from core.points import POINTS
+from core.snapshot import Change, Moved
+from core.verify.book import Book
+from core.verify.rows import EntryRow, PendingRow, PostingRow
+
+_MOVES: dict[str, dict[str, int]] = {
+    "earn": {"issued": -1, "available": 1, "pending": 1},
+    "return": {"available": -1, "pending": -1, "issued": 1},
+    "hold": {"available": -1, "held": 1},
+    "capture": {"held": -1, "redeemed": 1},
+    "void": {"held": -1, "available": 1},
+    "redeem": {"available": -1, "redeemed": 1},
+    "refund": {"redeemed": -1, "available": 1},
+    "adjust": {"adjusted": 0, "available": 0},
+    "reinstate": {"expired": -1, "available": 1},
+    "extend": {"available": 0},
+    "time_out": {"held": -1, "available": 1},
+    "vest": {"pending": -1, "available": 1},
+    "expire": {"available": -1, "expired": 1},
+}
+"""By kind of entry, the accounts it may post to and the sign; 0 is either."""
+
+_BY_THE_CLOCK = {"time_out", "vest", "expire"}
+_ENTRIES: dict[str, set[str]] = {
+    "purchase": {"redeem", "capture", "earn"},
+    "return": {"refund", "return"},
+    "action": {"earn"},
+    "hold": {"hold"},
+    "capture": {"capture"},
+    "void": {"void"},
+    "claim": {"redeem"},
+    "grant": {"earn"},
+    "cancel": {"refund"},
+    "adjust": {"adjust"},
+    "reinstate": {"reinstate"},
+    "extend": {"extend"},
+}
+"""By kind of version, the entries it may have beside those of the clock."""
+
+
+class Lot(NamedTuple):
+    """What the journal makes of a lot. `until`: its date."""
+
+    origin: int
+    amount: int
+    remaining: int
+    source: int
+    until: datetime | None
+
+
+class Part(NamedTuple):
+    """What the journal makes of pending points."""
+
+    amount: int
+    remaining: int
+
+
+class Before(NamedTuple):
+    """What a return found: the purchase's pending points, and the balance."""
+
+    waiting: int
+    available: int
+
+
+class Ledger:
+    """Versions are posted in order; everything else tells how it stands after the last."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.sums: dict[tuple[str, str], int] = defaultdict(int)
+        """By (currency, account)."""
+        self.debts: dict[str, int] = defaultdict(int)
+        self.lots: dict[tuple[str, int], Lot] = {}
+        self.parts: dict[tuple[str, int], Part] = {}
+        self.lapses: dict[str, datetime | None] = {}
+        """By currency, when all its lots lapse for want of activity."""
+        self.found: dict[str, Before] = {}
+        """By currency, what the return of this version found."""
+        self._vesting: PendingRow | None = None
+        """What the vest entry in hand makes good."""
+        self._waiting = {(part.currency, part.no): part for part in book.rows.pending}
+        self._moved: dict[str, _Sums] = {}
+
+    def post(self, version: int, change: Change | None) -> None:
+        book = self._book
+        self._moved, self.found, late = {}, {}, False
+        allowed = _ENTRIES.get(change.kind, set()) if change else None
+        for entry in book.entries.get(version, ()):
+            postings = book.postings.get((version, entry.no), [])
+            if not postings:
+                continue
+            if allowed is not None and entry.kind not in _BY_THE_CLOCK and entry.kind not in allowed:
+                book.say("entries", f"entry {version}/{entry.no} is of kind {entry.kind}, in a version of another")
+            if change is not None:
+                said = (entry.recorded_at, entry.programme)
+                journal = (change.recorded_at, change.programme)
+                book.same("entries", f"entry {version}/{entry.no}: recorded_at and programme", said, journal)
+            if entry.kind not in _BY_THE_CLOCK:
+                late = True
+            elif late and change is not None:
+                # Lots that were past their date on arrival: they lapse after the version itself was an activity.
+                self._active(change)
+            self._entry(entry, postings, change)
+        if change is not None:
+            self._active(change)
+
+    def compare(self, change: Change) -> None:
+        """What a version says of the currencies it moved."""
+        book, at = self._book, f"at version {change.version}"
+        mine = self._moved.get(POINTS) or _Sums(self.sums[(POINTS, "available")], self.sums[(POINTS, "pending")])
+        available = self.sums[(POINTS, "available")]
+        book.same("change", f"the balance {at}", change.available, available)
+        book.same("change", f"the points {at}", change.points, available - mine.available)
+        book.same("change", f"expired {at}", change.expired, mine.expired)
+        book.same("change", f"released {at}", change.released, mine.released)
+        book.same("change", f"vested {at}", change.vested, mine.vested)
+        book.same("change", f"pending {at}", change.pending, self.sums[(POINTS, "pending")])
+        if change.others or len(self._moved) > (POINTS in self._moved):
+            self._others(change, at)
+
+    def _others(self, change: Change, at: str) -> None:
+        said = {one.currency: one for one in change.others}
+        for currency in sorted((said.keys() | self._moved.keys()) - {POINTS}):
+            available, pending = self.sums[(currency, "available")], self.sums[(currency, "pending")]
+            sums = self._moved.get(currency) or _Sums(available, pending)
+            moved = Moved(
+                currency, available - sums.available, available, pending, sums.expired, sums.released, sums.vested
+            )
+            # A version may be silent of a currency whose points only went from lot to lot, or to a hold and back.
+            if currency in said or moved.points or moved.expired or pending != sums.pending:
+                self._book.same("change", f"{currency} {at}", said.get(currency), moved)
+
+    def fits(self, postings: list[PostingRow], left: dict[int | None, int]) -> bool:
+        """Whether points went back to the lots they had been taken from, `left` of them to each, which is less by them
+        afterwards; or to what is owed, or to a lot made for them."""
+        fit = True
+        for posting in postings:
+            lot = self.lots.get((posting.currency, posting.lot or 0))
+            if posting.account == "available" and lot is not None and lot.origin != posting.version:
+                left[posting.lot] = left.get(posting.lot, 0) - posting.amount
+                fit = fit and left[posting.lot] >= 0
+        return fit
+
+    # One entry
+
+    def _entry(self, entry: EntryRow, postings: list[PostingRow], change: Change | None) -> None:
+        currency, where = postings[0].currency, f"entry {entry.version}/{entry.no}"
+        sums = self._moved.get(currency)
+        if sums is None:
+            sums = _Sums(self.sums[(currency, "available")], self.sums[(currency, "pending")])
+            self._moved[currency] = sums
+        if entry.kind == "return":
+            part = self.parts.get((currency, entry.reverses))
+            self.found[currency] = Before(part.remaining if part else 0, self.sums[(currency, "available")])
+        elif entry.kind == "vest":
+            self._vesting = self._due(entry, postings)
+        moves, total, misplaced = _MOVES.get(entry.kind, {}), 0, False
+        for posting in postings:
+            sign = moves.get(posting.account)
+            misplaced = misplaced or sign is None or sign * posting.amount < 0 or posting.currency != currency
+            total += posting.amount
+            self.sums[(currency, posting.account)] += posting.amount
+            if posting.account == "available":
+                self._available(entry, postings, posting, change)
+        sums.count(entry.kind, postings)
+        if any(posting.account == "pending" for posting in postings):
+            self._pending(entry, postings)
+        if misplaced:
+            self._book.say("entries", f"{where} moves what an entry of kind {entry.kind} does not, or two currencies")
+        if total:
+            self._book.say("zero_sum", f"{where} sums to {total} {currency}")
+        self._bounds(where, currency)
+
+    def _bounds(self, where: str, currency: str) -> None:
+        book = self._book
+        if self.debts[currency] < 0:
+            book.say("debt", f"after {where} the debt is {self.debts[currency]}")
+        if (held := self.sums[(currency, "held")]) < 0:
+            book.say("held", f"after {where} {held} points are held")
+        if (pending := self.sums[(currency, "pending")]) < 0:
+            book.say("pending", f"after {where} {pending} points are pending")
+        if (expired := self.sums[(currency, "expired")]) < 0:
+            book.say("entries", f"after {where} {-expired} points more were reinstated than ever expired")
+
+    def _available(
+        self, entry: EntryRow, postings: list[PostingRow], posting: PostingRow, change: Change | None
+    ) -> None:
+        if posting.lot is None:
+            self.debts[posting.currency] -= posting.amount
+            if entry.kind in ("extend", "expire"):
+                self._book.say("lot", f"entry {entry.version}/{entry.no} names no lot")
+            return
+        key = (posting.currency, posting.lot)
+        lot = self.lots.get(key)
+        if lot is None:
+            source, until = self._nature(entry, postings, posting, change)
+            after = Lot(entry.version, posting.amount, posting.amount, source, until)
+        else:
+            after = lot._replace(remaining=lot.remaining + posting.amount)
+        self.lots[key] = after
+        where = f"entry {entry.version}/{entry.no}"
+        if not 0 <= after.remaining <= after.amount:
+            self._book.say("lot", f"after {where} lot {posting.lot} of {after.amount} points has {after.remaining}")
+        if entry.kind == "expire":
+            end = min((one for one in (after.until, self.lapses.get(posting.currency)) if one), default=None)
+            if end is None or entry.occurred_at < end:
+                self._book.say("lot", f"{where} lets lot {posting.lot} lapse at {entry.occurred_at}, before {end}")
+
+    def _nature(
+        self, entry: EntryRow, postings: list[PostingRow], posting: PostingRow, change: Change | None
+    ) -> tuple[int, datetime | None]:
+        """The source and the date of the lot that a posting makes."""
+        currency, at = posting.currency, entry.occurred_at
+        if change is None:
+            return 0, None
+        rules = self._book.rules(change)
+        match entry.kind:
+            case "earn":
+                # The release before did not say by a lot which purchase it came from.
+                source = entry.version if change.kind == "purchase" and change.period else 0
+                return source, rules.good_until(at, currency)
+            case "vest":
+                return (self._vesting.no, self._vesting.expires_at) if self._vesting else (0, None)
+            case "adjust":
+                return 0, rules.good_until(at, currency)
+            case "reinstate":
+                return 0, rules.grace(at, currency)
+            case "extend":
+                emptied = self.lots.get((currency, postings[posting.no - 1].lot or 0))
+                return (emptied.source if emptied else 0), change.until
+            case _:
+                # Given back after the date of the lot it was taken from.
+                self._no_sooner(currency, rules.grace(at, currency))
+                return 0, rules.grace(at, currency)
+
+    # Pending points
+
+    def _due(self, entry: EntryRow, postings: list[PostingRow]) -> PendingRow | None:
+        """The part that a vest entry makes good. It is not named where all of it repays a debt, so it is found by when
+        it vests: of several at one instant, the oldest first."""
+        currency, where = postings[0].currency, f"entry {entry.version}/{entry.no}"
+        due = [
+            part
+            for key, part in self._waiting.items()
+            if part.vests_at == entry.occurred_at and key[0] == currency and self._left(key)
+        ]
+        part = min(due, key=lambda part: part.no, default=None)
+        if part is None:
+            self._book.say("pending", f"{where} vests points at {entry.occurred_at}, when none are due")
+        elif entry.recorded_at < part.vests_at:
+            self._book.say("pending", f"{where} vests the points of version {part.no} before {part.vests_at}")
+        return part
+
+    def _left(self, key: tuple[str, int]) -> int:
+        part = self.parts.get(key)
+        return part.remaining if part else 0
+
+    def _pending(self, entry: EntryRow, postings: list[PostingRow]) -> None:
+        """Made by an earn entry; taken by the return of it; or good, all at once."""
+        currency, no = postings[0].currency, entry.reverses
+        points = sum(posting.amount for posting in postings if posting.account == "pending")
+        if entry.kind == "earn":
+            self.parts[(currency, entry.version)] = Part(points, points)
+            return
+        if entry.kind == "vest":
+            if self._vesting is None:
+                return
+            no = self._vesting.no
+        where, part = f"entry {entry.version}/{entry.no}", self.parts.get((currency, no)) or Part(0, 0)
+        left = part.remaining + points
+        if left < 0 or (left and entry.kind == "vest"):
+            self._book.say("pending", f"after {where} {left} points of version {no} are pending")
+        self.parts[(currency, no)] = part._replace(remaining=left)
+
+    # Expiry by activity
+
+    def _active(self, change: Change) -> None:
+        rules, earned = self._book.rules(change), {award.currency for award in change.awards}
+        at = min(change.occurred_at, change.recorded_at)
+        match change.kind:
+            case "purchase" | "action" | "grant":
+                for currency in earned | ({POINTS} if change.paid_points else set()):
+                    self._was_active(currency, rules.lapse(at, currency))
+            case "capture":
+                self._was_active(change.currency, rules.lapse(at, change.currency))
+            case "claim" if change.base:
+                self._was_active(change.currency, rules.lapse(at, change.currency))
+            case "reinstate":
+                self._no_sooner(change.currency, rules.grace(at, change.currency))
+
+    def _was_active(self, currency: str, lapses_at: datetime | None) -> None:
+        if lapses_at is None or self.lapses.get(currency) is None:
+            self.lapses[currency] = lapses_at
+        else:
+            self._no_sooner(currency, lapses_at)
+
+    def _no_sooner(self, currency: str, instant: datetime) -> None:
+        """What is given back after all had lapsed does not lapse at once again."""
+        if (lapses_at := self.lapses.get(currency)) is not None:
+            self.lapses[currency] = max(lapses_at, instant)
+
+
+class _Sums:
+    """What a version did in one currency: the balance and the pending points before it, and what the clock did."""
+
+    __slots__ = ("available", "expired", "pending", "released", "vested")
+
+    def __init__(self, available: int, pending: int) -> None:
+        self.available, self.pending = available, pending
+        self.expired = self.released = self.vested = 0
+
+    def count(self, kind: str, postings: list[PostingRow]) -> None:
+        if kind == "expire":
+            self.expired += sum(posting.amount for posting in postings if posting.account == "expired")
+        elif kind == "time_out":
+            self.released -= sum(posting.amount for posting in postings if posting.account == "held")
+        elif kind == "vest":
+            self.vested -= sum(posting.amount for posting in postings if posting.account == "pending")

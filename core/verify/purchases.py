@@ -1,0 +1,360 @@
+"""Purchases and their returns: what each earned, what paid for it, and what returns took and gave back of it.
+
+A return is reckoned by what is lost of each award once so much of its lines is back, rounded up; the deciders reckon by
+what is kept, rounded down. A purchase and a return of the release before (which have no period) earned in base and
+bonus only, and are reckoned by the money returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from core.points import POINTS
+from core.snapshot import Award, Change, Purchase
+from core.verify.book import Book
+from core.verify.ledger import Before, Ledger
+from core.verify.rules import Rules
+from core.verify.standing import Standing
+
+_PURCHASE = msgspec.json.Decoder(Purchase)
+
+
+class Payment(NamedTuple):
+    """Points that paid for a part, and the lots they came from."""
+
+    points: int
+    takings: list[tuple[int | None, int]]
+
+
+class _Bought:
+    """A purchase as the journal has it after the returns so far."""
+
+    def __init__(self, change: Change, record: Purchase | None, period: int, measured: int, payment: Payment) -> None:
+        self.change, self.record, self.period, self.payment = change, record, period, payment
+        self.measured = measured
+        self.returned = [(0, 0) for _ in record.lines] if record else []
+        """Pieces and money by line; of returns that say by line."""
+        self.pieces = self.money = 0
+        self.by_line = True
+        """Whether every return said by line."""
+        self.due: dict[str, int] = {}
+        """By currency, what returns took or let go."""
+        self.due_back: tuple[int, ...] = ()
+        self.taken = self.unqualified = self.paid_back = self.unpaid_back = 0
+        self.left = dict(payment.takings)
+        """What refunds may still give back to each lot."""
+
+    @property
+    def version(self) -> int:
+        return self.change.version
+
+    @property
+    def whole(self) -> bool:
+        """All of it is back."""
+        return (self.pieces, self.money) == (self.change.quantity, self.change.amount)
+
+    @property
+    def awards(self) -> tuple[Award, ...]:
+        change = self.change
+        if change.period:
+            return change.awards
+        both = (Award("base", "", change.base, qualifies=True), Award("tier", change.bonus_tier, change.bonus))
+        return tuple(award for award in both if award.points)
+
+    def lost(self, award: Award) -> int:
+        """Of an award, what is gone with what is back: a part of a point goes with the first cent."""
+        if not award.lines or self.record is None:
+            return award.points if self.whole else _up(award.points, self.money, self.change.amount)
+        worth = back = 0
+        complete = True
+        for i in award.lines:
+            line, (pieces, money) = self.record.lines[i], self.returned[i]
+            worth, back = worth + line.amount, back + money
+            complete = complete and (pieces, money) == (line.quantity, line.amount)
+        return award.points if complete else _up(award.points, back, worth)
+
+    def part(self, figure: int) -> int:
+        """The part of a figure that goes with what is back, in favour of the shop until all of it is."""
+        if self.whole:
+            return figure
+        return figure * self.money // self.change.amount if self.change.amount else 0
+
+
+class Purchases:
+    def __init__(self, book: Book, ledger: Ledger, standing: Standing) -> None:
+        self._book, self._ledger, self._standing = book, ledger, standing
+        self._bought: dict[int, _Bought] = {}
+        self.records: dict[int, Purchase] = {}
+        """Rows that can be read, by version."""
+        for row in book.rows.purchases:
+            try:
+                self.records[row.version] = _PURCHASE.decode(row.record)
+            except msgspec.DecodeError as error:
+                book.say("purchase", f"purchase {row.version} cannot be read: {error}")
+
+    def take(self, change: Change) -> bool:
+        """Follow a version. Returns whether it brought back the last of a purchase."""
+        if change.kind == "purchase":
+            self._buy(change)
+        elif change.kind == "return":
+            bought = self._bought.get(change.purchase)
+            if bought is not None:
+                return self._return(bought, change)
+            self._book.say("purchase", f"version {change.version} returns {change.purchase}, which is no purchase")
+        return False
+
+    def close(self) -> None:
+        """Each row against what the journal made of it."""
+        there = {row.version for row in self._book.rows.purchases}
+        for version in sorted(self._bought.keys() - there):
+            self._book.say("purchase", f"the purchase of version {version} has no row")
+        for version in sorted(there - self._bought.keys()):
+            self._book.say("purchase", f"purchase {version} is no purchase's version")
+        for version, bought in self._bought.items():
+            record = self.records.get(version)
+            if record is not None:
+                for what, stored, journal in (*self._printed(bought, record), *_since(bought, record)):
+                    self._book.same("purchase", f"purchase {version}: {what}", stored, journal)
+
+    # A purchase
+
+    def _buy(self, change: Change) -> None:
+        book, rules, no = self._book, self._book.rules(change), change.version
+        period = rules.period(change.occurred_at)
+        measured = _measured(change, rules) if change.period else change.base
+        bought = _Bought(change, self._sound(change), period, measured, self._payment(change))
+        self._bought[no] = bought
+        self._standing.add(period, measured)
+        book.same("purchase", f"purchase {no}: points that paid", change.paid_points, bought.payment.points)
+        if not change.period:
+            return
+        mine = [award for award in change.awards if award.currency == POINTS]
+        base = sum(award.points for award in mine if award.rule in ("base", "rule"))
+        bonus = sum(award.points for award in mine if award.rule == "tier")
+        tier = next((award.id for award in mine if award.rule == "tier"), "")
+        said = (change.base, change.bonus, change.bonus_tier)
+        book.same("award", f"version {no}: base, bonus and its tier", said, (base, bonus, tier))
+        book.same("qualifying", f"version {no}: the period it qualifies in", change.period, period)
+        book.same("qualifying", f"version {no}: what qualifies", change.qualified, measured)
+        part = next((part for part in book.rows.pending if (part.currency, part.no) == (POINTS, no)), None)
+        if change.vests_at is not None:
+            vests_at = part.vests_at if part else None
+            book.same("pending", f"version {no}: when its points vest", change.vests_at, vests_at)
+
+    def _sound(self, change: Change) -> Purchase | None:
+        """The row, if its lines are those of the version and of its awards."""
+        record = self.records.get(change.version)
+        if record is None:
+            return None
+        lines, no = record.lines, change.version
+        said = sum(line.quantity for line in lines), sum(line.amount for line in lines)
+        self._book.same("purchase", f"purchase {no}: its lines", said, (change.quantity, change.amount))
+        if any(not 0 <= i < len(lines) for award in change.awards for i in award.lines):
+            self._book.say("award", f"version {no} has an award for a line that its purchase has not")
+            return None
+        return record
+
+    def _payment(self, change: Change) -> Payment:
+        """What a redeem entry took, or the hold that a capture entry ends had taken."""
+        book, no = self._book, change.version
+        takings = book.takings(no, "redeem")
+        for entry, _ in book.of(no, "capture"):
+            takings += book.takings(entry.reverses, "hold")
+        return Payment(book.moved(no, "redeemed", "redeem", "capture", currency=POINTS), takings)
+
+    # A return
+
+    def _return(self, bought: _Bought, change: Change) -> bool:
+        book, no, was_whole = self._book, bought.version, bought.whole
+        bought.pieces += change.quantity
+        bought.money += change.amount
+        if bought.money > bought.change.amount or bought.pieces > bought.change.quantity:
+            book.say("purchase", f"purchase {no}: more was returned than bought")
+        if change.period:
+            self._by_line(bought, change)
+        else:
+            bought.by_line = False
+        self._refund(bought, change)
+        self._take(bought, change)
+        unqualified = self._unqualified(bought)
+        less, bought.unqualified = unqualified - bought.unqualified, unqualified
+        self._standing.add(bought.period, -less)
+        if change.period:
+            said = (change.period, change.qualified)
+            book.same("qualifying", f"version {change.version}: what no longer qualifies", said, (bought.period, -less))
+        return bought.whole and not was_whole
+
+    def _by_line(self, bought: _Bought, change: Change) -> None:
+        book, no = self._book, bought.version
+        said = sum(part[1] for part in change.parts), sum(part[2] for part in change.parts)
+        book.same("purchase", f"version {change.version}: pieces and money", (change.quantity, change.amount), said)
+        if bought.record is None:
+            return
+        for i, pieces, money in change.parts:
+            if not 0 <= i < len(bought.returned):
+                book.say("purchase", f"version {change.version} returns line {i}, which purchase {no} has not")
+                continue
+            line, (pieces_before, money_before) = bought.record.lines[i], bought.returned[i]
+            after = (pieces_before + pieces, money_before + money)
+            bought.returned[i] = after
+            if not (0 <= pieces_before <= after[0] <= line.quantity and money_before <= after[1] <= line.amount):
+                book.say(
+                    "purchase", f"purchase {no}: of line {i} {after} was returned, of {line.quantity} {line.amount}"
+                )
+
+    def _refund(self, bought: _Bought, change: Change) -> None:
+        """Points that paid for it, to the lots they came from."""
+        book, no = self._book, bought.version
+        upto, given = bought.part(bought.payment.points), -book.moved(change.version, "redeemed", "refund")
+        away = bought.part(bought.change.paid_amount)
+        points, money = upto - bought.paid_back, away - bought.unpaid_back
+        bought.paid_back, bought.unpaid_back = upto, away
+        book.same("purchase", f"purchase {no}: points given back at {change.version}", given, points)
+        if change.period:
+            said = (change.paid_points, change.paid_amount)
+            book.same("purchase", f"version {change.version}: points and money given back", said, (points, money))
+        for entry, postings in book.of(change.version, "refund"):
+            book.same("purchase", f"entry {entry.version}/{entry.no}: whose points", entry.reverses, no)
+            if not self._ledger.fits(postings, bought.left):
+                book.say("purchase", f"purchase {no}: points were given back to other lots than they came from")
+
+    def _take(self, bought: _Bought, change: Change) -> None:
+        """What it had earned: pending points first, then its own lots, then any; with a floor, what is there."""
+        book, no, version = self._book, bought.version, change.version
+        due = self._due(bought, change)
+        floor = change.period and book.rules(change).returns.negative == "floor"
+        for currency, upto in due.items():
+            taken = book.moved(version, "issued", "return", currency=currency)
+            waiting = -book.moved(version, "pending", "return", currency=currency)
+            points = upto - bought.due.get(currency, 0)
+            before = self._ledger.found.get(currency) or self._now(currency, no)
+            first = min(points, before.waiting)
+            there = min(points - first, max(0, before.available)) if floor else points - first
+            name = "what returns took" if currency == POINTS else f"{currency} that returns took"
+            if currency == POINTS:
+                bought.taken += taken
+                book.same("purchase", f"purchase {no}: {name}", bought.taken, bought.taken - taken + first + there)
+                book.same("change", f"version {version}: base", change.base, -taken)
+            else:
+                book.same("purchase", f"purchase {no}: {name}", taken, first + there)
+            book.same("pending", f"purchase {no}: pending points taken at {version}", waiting, first)
+            self._own_first(bought, change, currency)
+        bought.due = due
+        for entry, _ in book.of(version, "return"):
+            book.same("purchase", f"entry {version}/{entry.no}: whose points", entry.reverses, no)
+
+    def _due(self, bought: _Bought, change: Change) -> dict[str, int]:
+        """By currency, what is lost of all it had earned; by the release before, of base and bonus together."""
+        if not change.period:
+            bought.due_back, earned = (), bought.change.base + bought.change.bonus
+            return {POINTS: bought.lost(Award("base", "", earned))}
+        bought.due_back = tuple(bought.lost(award) for award in bought.awards)
+        due: dict[str, int] = {}
+        for award, points in zip(bought.awards, bought.due_back, strict=True):
+            due[award.currency] = due.get(award.currency, 0) + points
+        return due
+
+    def _now(self, currency: str, no: int) -> Before:
+        """Where no return entry moved anything, what it found is what there is."""
+        part = self._ledger.parts.get((currency, no))
+        return Before(part.remaining if part else 0, self._ledger.sums[(currency, "available")])
+
+    def _own_first(self, bought: _Bought, change: Change, currency: str) -> None:
+        lots, no = self._ledger.lots, bought.version
+        own = bought.record.lot if bought.record and not bought.change.period else 0
+        others = [
+            lot
+            for lot, _ in self._takings(change.version, currency)
+            if lot is None or (lots[(currency, lot)].source != no and lot != own)
+        ]
+        if not others:
+            return
+        left = sum(
+            lot.remaining
+            for (of, number), lot in lots.items()
+            if of == currency and (lot.source == no or number == own)
+        )
+        if left:
+            detail = f"purchase {no}: a return took points of others while {left} of its own were there"
+            self._book.say("purchase", detail)
+
+    def _takings(self, version: int, currency: str) -> Iterator[tuple[int | None, int]]:
+        for _, postings in self._book.of(version, "return"):
+            for posting in postings:
+                if posting.account == "available" and posting.currency == currency:
+                    yield posting.lot, -posting.amount
+
+    def _unqualified(self, bought: _Bought) -> int:
+        rules = self._book.rules(bought.change)
+        match rules.qualification.measure if bought.change.period else "points":
+            case "spend":
+                return bought.measured if bought.whole else _up(bought.measured, bought.money, bought.change.amount)
+            case "visits":
+                return bought.measured if bought.whole else 0
+            case _:
+                return sum(bought.lost(award) for award in bought.awards if award.qualifies)
+
+    # Its row
+
+    def _printed(self, bought: _Bought, record: Purchase) -> Iterator[tuple[str, object, object]]:
+        """What was so from the start."""
+        change, rules, no = bought.change, self._book.rules(bought.change), bought.version
+        made = [
+            posting.lot
+            for _, postings in self._book.of(no, "earn")
+            for posting in postings
+            if posting.lot is not None and posting.currency == POINTS
+        ]
+        taken_off = sum(amount for _, amount in record.vouchers)
+        yield "member and version", (record.member, record.version), (change.member, no)
+        yield "programme", record.programme, change.programme
+        yield "recorded_at", record.recorded_at, change.recorded_at
+        yield "place and till", (record.place, record.till), (change.place, change.till)
+        yield "base and bonus", (record.base, record.bonus), (change.base, change.bonus)
+        yield "the bonus's tier", record.bonus_tier, change.bonus_tier
+        yield "total", record.total, change.amount
+        yield "occurred_at", record.occurred_at, change.occurred_at
+        yield "period", record.period, bought.period
+        yield "lot", record.lot, made[0] if made else 0
+        yield "balance after it", record.available, change.available
+        yield "points that paid", record.paid_points, bought.payment.points
+        yield "the lots that paid", [*record.paid_from], bought.payment.takings
+        yield "money that was not paid", record.paid_amount + taken_off, change.paid_amount
+        if rules.worth is not None and record.paid_points:
+            worth = record.paid_points * rules.worth.amount
+            yield "money that points paid", record.paid_amount * rules.worth.points, worth
+        if change.period and (bought.by_line or record.awards):
+            yield "awards", record.awards, change.awards
+            yield "measure", record.measure, rules.qualification.measure
+            yield "measured", record.measured, bought.measured
+
+
+def _since(bought: _Bought, record: Purchase) -> Iterator[tuple[str, object, object]]:
+    """What returns made of it."""
+    yield "money returned", sum(money for _, money in record.returned), bought.money
+    yield "pieces returned", sum(pieces for pieces, _ in record.returned), bought.pieces
+    if bought.by_line and bought.pieces:
+        yield "what was returned by line", list(record.returned), bought.returned
+    yield "taken back", record.taken_back, bought.taken
+    yield "qualifying taken back", record.qualifying_taken_back, bought.unqualified
+    yield "points given back", record.paid_back, bought.paid_back
+    yield "what was due of each award", record.due_back, bought.due_back
+
+
+def _measured(change: Change, rules: Rules) -> int:
+    """What a purchase adds to the qualifying figure."""
+    match rules.qualification.measure:
+        case "points":
+            return sum(award.points for award in change.awards if award.qualifies)
+        case "spend":
+            return change.amount if rules.earn.on_points_part else change.amount - change.paid_amount
+        case "visits":
+            return int(change.amount >= rules.qualification.min_visit)
+
+
+def _up(figure: int, part: int, whole: int) -> int:
+    """The share of `figure` that `part` is of `whole`, rounded up."""
+    return -(-figure * part // whole) if whole else 0
