@@ -121,10 +121,11 @@ class ReturnLineBody(_Body, frozen=True):
 
 
 class ReturnBody(_Body, frozen=True):
-    """No `lines`: the whole of what is left."""
+    """No `lines`: the whole of what is left. `reason`: as staff gave it."""
 
     id: str
     lines: list[ReturnLineBody] | None = None
+    reason: str = ""
 
 
 class EnrolBody(_Body, frozen=True):

@@ -16,8 +16,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bff.auth import SESSION_COOKIE, Principal, same_origin
 from bff.services import Services
-from core.errors import ChorusError, NotAllowed, NotFound, Unauthenticated
-from push.render import KioskSubject, ReceiptSubject, Subject
+from core import read
+from core.errors import ChorusError, InvalidInput, NotAllowed, NotFound, Unauthenticated
+from core.members.identifiers import Identifier, normalise
+from push.render import KioskSubject, ReceiptSubject, Subject, TillSubject
 from push.session import SUBPROTOCOL, Close, Hello, Refused, Session, error, read_hello, unexpected
 from push.socket import Socket
 from surfaces.views import Surface
@@ -91,9 +93,23 @@ class LiveApp:
                 session = await services.kiosk_session(principal.device)
                 return session.member, KioskSubject(principal.store, session)
             case "pos":
-                raise NotAllowed("a till asks by HTTP; it has no live view yet", code="not_live")
+                return await self._followed(hello)
             case _:
                 return self._member(scope, hello).member, None
+
+    async def _followed(self, hello: Hello) -> tuple[int, TillSubject]:
+        """The member a till looked up, as `GET /pos/v1/members` does."""
+        principal = self._services.tokens.verify(hello.token, "pos")
+        if hello.who is None:
+            raise Refused(Close.BAD_MESSAGE, "who: say which member to follow", error="bad_message")
+        try:
+            identifier = normalise(Identifier(hello.who.kind, hello.who.value), "/who")
+        except InvalidInput as refusal:
+            raise Refused(Close.BAD_MESSAGE, f"who: {refusal.errors[0].detail}", error="bad_message") from None
+        member = await read.member_of(self._services.database, identifier)
+        if member is None:
+            raise NotFound("no member has this identifier", code="unknown_member")
+        return member, TillSubject(principal.device)
 
     def _member(self, scope: Any, hello: Hello) -> Principal:
         services = self._services

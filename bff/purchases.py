@@ -26,6 +26,7 @@ from bff.bodies import (
     ReturnBody,
 )
 from bff.errors import refusals
+from bff.reasons import reason_of
 from bff.services import Given, locale_of
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.earning.slip import MAX_LINES, RecordPurchase
@@ -133,7 +134,9 @@ class PurchasesController(Controller):
         if lines is not None and not 1 <= len(lines) <= MAX_LINES:
             raise InvalidInput.at("/lines", f"must have 1 to {MAX_LINES} lines, or be left out for the whole")
         command = ReturnPurchase(
-            version, tuple(ReturnLine(line.sku, line.quantity, line.amount) for line in lines) if lines else None
+            version,
+            tuple(ReturnLine(line.sku, line.quantity, line.amount) for line in lines) if lines else None,
+            reason_of(data.reason),
         )
         sent = {"purchase": purchase_id, "body": msgspec.json.decode(body)}
         try:

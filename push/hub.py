@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable
 from datetime import datetime
 
 import msgspec
@@ -32,7 +32,7 @@ from core.snapshot import Change, Snapshot, advance
 from push import drawing, render, session
 from push.drawing import Drawn, kiosk_session
 from push.reader import Reader
-from push.render import KioskSubject, ReceiptSubject
+from push.render import KioskSubject, ReceiptSubject, TillSubject
 from push.session import Close, Refused
 from push.socket import Socket
 from push.topic import Frame, Topic, Turn
@@ -379,10 +379,13 @@ class Hub:
         for socket in self._sockets():
             socket.close(refused)
 
-    def cut(self, devices: Iterable[str], refused: Refused) -> None:
+    def cut(self, devices: Collection[str], refused: Refused) -> None:
         """Send a device's sockets away (revoked)."""
         for device in devices:
             for socket in tuple(self._devices.get(device, ())):
+                socket.close(refused)
+        for socket in self._sockets():
+            if isinstance(socket.session.subject, TillSubject) and socket.session.subject.device in devices:
                 socket.close(refused)
 
     def _sockets(self) -> list[Socket]:

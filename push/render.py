@@ -34,7 +34,13 @@ class KioskSubject(msgspec.Struct, frozen=True):
     session: KioskSession
 
 
-Subject = ReceiptSubject | KioskSubject | None
+class TillSubject(msgspec.Struct, frozen=True):
+    """Which till follows a member it looked up."""
+
+    device: str
+
+
+Subject = ReceiptSubject | KioskSubject | TillSubject | None
 
 
 def view(

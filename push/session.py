@@ -57,9 +57,18 @@ class Have(msgspec.Struct, frozen=True):
     session: int = 0
 
 
+class Who(msgspec.Struct, frozen=True):
+    """The member a till follows, by what it looked it up with: so that nobody is followed by counting numbers."""
+
+    kind: Literal["code", "email", "phone", "card"]
+    value: str
+
+
 class Hello(msgspec.Struct, frozen=True):
     type: Literal["hello"]
     surface: str
+    who: Who | None = None
+    """For `pos` alone."""
     token: str = ""
     locale: str = "en"
     have: Have | None = None

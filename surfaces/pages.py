@@ -96,7 +96,7 @@ _BASE_SHEETS = ("css/tokens.css", "css/base.css", "css/parts.css", "css/tickets.
 def card(view: WebView, page: Page) -> str:
     """`page.config` may have `push` with the `key` that Web Push is asked for with, and `wallets` with the addresses of
     the passes (`apple`, `google`); what it does not have is not offered."""
-    return _render(
+    return render_page(
         "card.html",
         page,
         "web",
@@ -111,7 +111,7 @@ def card(view: WebView, page: Page) -> str:
 
 
 def phone(view: AppView, page: Page) -> str:
-    return _render(
+    return render_page(
         "phone.html",
         page,
         "app",
@@ -125,7 +125,7 @@ def phone(view: AppView, page: Page) -> str:
 
 def kiosk(view: KioskView, page: Page) -> str:
     config = {"session": view.session, "clears_at": view.clears_at}
-    return _render(
+    return render_page(
         "kiosk.html",
         page,
         "kiosk",
@@ -140,7 +140,7 @@ def kiosk(view: KioskView, page: Page) -> str:
 def receipt(view: ReceiptView, page: Page) -> str:
     """Without a live balance the page is still: it opens no socket. `page.config` may have `wallets`, as the card's."""
     script = "receipt.js" if view.balance else ""
-    return _render(
+    return render_page(
         "receipt.html",
         page,
         "receipt",
@@ -158,7 +158,7 @@ def wall(faces: WallFaces, page: Page, *, last: Cause | None = None) -> str:
     """`page.config` has `faces`, `target_ms` and `demo`; `last` is what happened last, for the event panel."""
     target = int(page.config.get("target_ms", 250))
     kiosk, unit = faces.kiosk, faces.web.balance.unit
-    return _render(
+    return render_page(
         "wall.html",
         page,
         "web",
@@ -198,7 +198,7 @@ def wall(faces: WallFaces, page: Page, *, last: Cause | None = None) -> str:
 def signed_out(page: Page, *, sign_in: str = "") -> str:
     """`sign_in` is where the button leads; without it there is only the advice."""
     w = words(page.locale)
-    return _message(
+    return message_page(
         page,
         title=w("error.signed_out_title"),
         text=w("error.signed_out_text"),
@@ -210,7 +210,7 @@ def signed_out(page: Page, *, sign_in: str = "") -> str:
 def unsubscribe(page: Page, *, done: bool) -> str:
     """Asks whether letters shall end, or says that they have."""
     w = words(page.locale)
-    return _render(
+    return render_page(
         "unsubscribe.html",
         page,
         None,
@@ -226,7 +226,7 @@ def error(status: int, page: Page, *, request_id: str = "") -> str:
     w = words(page.locale)
     told = status if status in (401, 403, 404, 410, 429, 500, 503) else 404 if status < 500 else 500
     again = told in (429, 500, 503)
-    return _message(
+    return message_page(
         page,
         title=w(f"error.t{told}"),
         text=w(f"error.d{told}"),
@@ -244,8 +244,8 @@ def qr(text: str) -> Markup:
     return Markup(svg)  # noqa: S704 - segno draws paths; no text of ours is in it
 
 
-def _message(page: Page, *, title: str, text: str, action_href: str, action_text: str, reference: str = "") -> str:
-    return _render(
+def message_page(page: Page, *, title: str, text: str, action_href: str, action_text: str, reference: str = "") -> str:
+    return render_page(
         "message.html",
         page,
         None,
@@ -259,7 +259,7 @@ def _message(page: Page, *, title: str, text: str, action_href: str, action_text
     )
 
 
-def _render(
+def render_page(
     template: str,
     page: Page,
     surface: Surface | None,

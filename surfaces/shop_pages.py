@@ -14,9 +14,7 @@ import msgspec
 from core.money import MINOR_DIGITS
 from core.programme.document import Programme, Text, text_in
 from surfaces.activity import place_text
-from surfaces.pages import Page
-from surfaces.pages import _message as message_page
-from surfaces.pages import _render as render_page
+from surfaces.pages import Page, message_page, render_page
 from surfaces.views import WebView
 from surfaces.wording import Words, formats, words
 

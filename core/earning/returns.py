@@ -32,6 +32,7 @@ class ReturnPurchase(msgspec.Struct, frozen=True, tag="return"):
 
     purchase: int
     lines: tuple[ReturnLine, ...] | None = None
+    reason: str = ""
 
 
 Returned = tuple[tuple[int, int], ...]
@@ -75,6 +76,7 @@ def record(state: State, command: ReturnPurchase, context: Context) -> Decision:
         parts=parts,
         qualified=-less,
         period=purchase.period,
+        reason=command.reason,
         paid_points=paid_back - purchase.paid_back,
         paid_amount=_unpaid(purchase, after) - _unpaid(purchase, before),
         flags=("debt",) if holdings.account.debt > opened.holdings.account.debt else (),

@@ -15,9 +15,9 @@ _AWARDS = msgspec.json.Decoder(tuple[Award, ...])
 
 def awards(book: Book, change: Change) -> None:
     """All that a version earned. One of the release before had no awards: it earned in base and bonus."""
-    earned = list(book.of(change.version, "earn"))
-    if not earned and not change.awards:
+    if not change.awards and all(entry.kind != "earn" for entry in book.entries.get(change.version, ())):
         return
+    earned = list(book.of(change.version, "earn"))
     currencies = []
     for entry, postings in earned:
         if postings:
@@ -35,7 +35,7 @@ def awards(book: Book, change: Change) -> None:
 
 def _entry(book: Book, change: Change, entry: EntryRow, postings: list[PostingRow]) -> None:
     where, currency = f"entry {entry.version}/{entry.no}", postings[0].currency
-    issued = -sum(posting.amount for posting in postings if posting.account == "issued")
+    issued = -sum([posting.amount for posting in postings if posting.account == "issued"])
     if change.kind == "purchase" and not change.period and entry.awards is None:
         earned = change.base + change.bonus
         book.same("purchase", f"purchase {change.version}: the points it says it earned", earned, issued)
@@ -45,7 +45,7 @@ def _entry(book: Book, change: Change, entry: EntryRow, postings: list[PostingRo
     except msgspec.DecodeError as error:
         book.say("award", f"{where}: awards cannot be read: {error}")
         return
-    book.same("award", f"{where}: what its awards come to", sum(award.points for award in given), issued)
+    book.same("award", f"{where}: what its awards come to", sum([award.points for award in given]), issued)
     said = tuple(award for award in change.awards if award.currency == currency)
     if given != said:
         book.say("award", f"{where} has awards {_words(given)}, its version says {_words(said)}")

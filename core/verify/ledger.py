@@ -86,8 +86,11 @@ class Ledger:
         self.parts: dict[tuple[str, int], Part] = {}
         self.lapses: dict[str, datetime | None] = {}
         """By currency, when all its lots lapse for want of activity."""
+        self.made: dict[int, int] = {}
+        """By version, the lot of points that it earned."""
         self.found: dict[str, Before] = {}
         """By currency, what the return of this version found."""
+        self._by_activity = any(rules.any_activity for rules in book.any_rules())
         self._vesting: PendingRow | None = None
         """What the vest entry in hand makes good."""
         self._waiting = {(part.currency, part.no): part for part in book.rows.pending}
@@ -106,7 +109,8 @@ class Ledger:
             if change is not None:
                 said = (entry.recorded_at, entry.programme)
                 journal = (change.recorded_at, change.programme)
-                book.same("entries", f"entry {version}/{entry.no}: recorded_at and programme", said, journal)
+                if said != journal:
+                    book.same("entries", f"entry {version}/{entry.no}: recorded_at and programme", said, journal)
             if entry.kind not in _BY_THE_CLOCK:
                 late = True
             elif late and change is not None:
@@ -118,19 +122,18 @@ class Ledger:
 
     def compare(self, change: Change) -> None:
         """What a version says of the currencies it moved."""
-        book, at = self._book, f"at version {change.version}"
-        mine = self._moved.get(POINTS) or _Sums(self.sums[(POINTS, "available")], self.sums[(POINTS, "pending")])
-        available = self.sums[(POINTS, "available")]
-        book.same("change", f"the balance {at}", change.available, available)
-        book.same("change", f"the points {at}", change.points, available - mine.available)
-        book.same("change", f"expired {at}", change.expired, mine.expired)
-        book.same("change", f"released {at}", change.released, mine.released)
-        book.same("change", f"vested {at}", change.vested, mine.vested)
-        book.same("change", f"pending {at}", change.pending, self.sums[(POINTS, "pending")])
+        available, pending = self.sums[(POINTS, "available")], self.sums[(POINTS, "pending")]
+        mine = self._moved.get(POINTS) or _Sums(available, pending)
+        made = (available, available - mine.available, mine.expired, mine.released, mine.vested, pending)
+        said = (change.available, change.points, change.expired, change.released, change.vested, change.pending)
+        if said != made:
+            names = ("the balance", "the points", "expired", "released", "vested", "pending")
+            for name, stored, journal in zip(names, said, made, strict=True):
+                self._book.same("change", f"{name} at version {change.version}", stored, journal)
         if change.others or len(self._moved) > (POINTS in self._moved):
-            self._others(change, at)
+            self._others(change)
 
-    def _others(self, change: Change, at: str) -> None:
+    def _others(self, change: Change) -> None:
         said = {one.currency: one for one in change.others}
         for currency in sorted((said.keys() | self._moved.keys()) - {POINTS}):
             available, pending = self.sums[(currency, "available")], self.sums[(currency, "pending")]
@@ -140,7 +143,7 @@ class Ledger:
             )
             # A version may be silent of a currency whose points only went from lot to lot, or to a hold and back.
             if currency in said or moved.points or moved.expired or pending != sums.pending:
-                self._book.same("change", f"{currency} {at}", said.get(currency), moved)
+                self._book.same("change", f"{currency} at version {change.version}", said.get(currency), moved)
 
     def fits(self, postings: list[PostingRow], left: dict[int | None, int]) -> bool:
         """Whether points went back to the lots they had been taken from, `left` of them to each, which is less by them
@@ -156,7 +159,7 @@ class Ledger:
     # One entry
 
     def _entry(self, entry: EntryRow, postings: list[PostingRow], change: Change | None) -> None:
-        currency, where = postings[0].currency, f"entry {entry.version}/{entry.no}"
+        currency = postings[0].currency
         sums = self._moved.get(currency)
         if sums is None:
             sums = _Sums(self.sums[(currency, "available")], self.sums[(currency, "pending")])
@@ -166,7 +169,7 @@ class Ledger:
             self.found[currency] = Before(part.remaining if part else 0, self.sums[(currency, "available")])
         elif entry.kind == "vest":
             self._vesting = self._due(entry, postings)
-        moves, total, misplaced = _MOVES.get(entry.kind, {}), 0, False
+        moves, total, misplaced, waits = _MOVES.get(entry.kind, {}), 0, False, False
         for posting in postings:
             sign = moves.get(posting.account)
             misplaced = misplaced or sign is None or sign * posting.amount < 0 or posting.currency != currency
@@ -174,9 +177,12 @@ class Ledger:
             self.sums[(currency, posting.account)] += posting.amount
             if posting.account == "available":
                 self._available(entry, postings, posting, change)
-        sums.count(entry.kind, postings)
-        if any(posting.account == "pending" for posting in postings):
+            waits = waits or posting.account == "pending"
+        if entry.kind in _BY_THE_CLOCK:
+            sums.count(entry.kind, postings)
+        if waits:
             self._pending(entry, postings)
+        where = f"entry {entry.version}/{entry.no}"
         if misplaced:
             self._book.say("entries", f"{where} moves what an entry of kind {entry.kind} does not, or two currencies")
         if total:
@@ -210,13 +216,17 @@ class Ledger:
         else:
             after = lot._replace(remaining=lot.remaining + posting.amount)
         self.lots[key] = after
-        where = f"entry {entry.version}/{entry.no}"
+        where = f"{entry.version}/{entry.no}"
         if not 0 <= after.remaining <= after.amount:
-            self._book.say("lot", f"after {where} lot {posting.lot} of {after.amount} points has {after.remaining}")
+            self._book.say(
+                "lot", f"after entry {where} lot {posting.lot} of {after.amount} points has {after.remaining}"
+            )
         if entry.kind == "expire":
             end = min((one for one in (after.until, self.lapses.get(posting.currency)) if one), default=None)
             if end is None or entry.occurred_at < end:
-                self._book.say("lot", f"{where} lets lot {posting.lot} lapse at {entry.occurred_at}, before {end}")
+                self._book.say(
+                    "lot", f"entry {where} lets lot {posting.lot} lapse at {entry.occurred_at}, before {end}"
+                )
 
     def _nature(
         self, entry: EntryRow, postings: list[PostingRow], posting: PostingRow, change: Change | None
@@ -228,6 +238,8 @@ class Ledger:
         rules = self._book.rules(change)
         match entry.kind:
             case "earn":
+                if currency == POINTS and posting.lot:
+                    self.made.setdefault(entry.version, posting.lot)
                 # The release before did not say by a lot which purchase it came from.
                 source = entry.version if change.kind == "purchase" and change.period else 0
                 return source, rules.good_until(at, currency)
@@ -287,6 +299,8 @@ class Ledger:
     # Expiry by activity
 
     def _active(self, change: Change) -> None:
+        if not self._by_activity:
+            return
         rules, earned = self._book.rules(change), {award.currency for award in change.awards}
         at = min(change.occurred_at, change.recorded_at)
         match change.kind:

@@ -116,8 +116,15 @@ class Purchases:
         for version, bought in self._bought.items():
             record = self.records.get(version)
             if record is not None:
-                for what, stored, journal in (*self._printed(bought, record), *_since(bought, record)):
-                    self._book.same("purchase", f"purchase {version}: {what}", stored, journal)
+                self._printed(bought, record)
+                self._since(bought, record)
+
+    def _row(
+        self, version: int, fields: tuple[str, ...], stored: tuple[object, ...], journal: tuple[object, ...]
+    ) -> None:
+        if stored != journal:
+            for field, said, made in zip(fields, stored, journal, strict=True):
+                self._book.same("purchase", f"purchase {version}: {field}", said, made)
 
     # A purchase
 
@@ -128,20 +135,24 @@ class Purchases:
         bought = _Bought(change, self._sound(change), period, measured, self._payment(change))
         self._bought[no] = bought
         self._standing.add(period, measured)
-        book.same("purchase", f"purchase {no}: points that paid", change.paid_points, bought.payment.points)
-        if not change.period:
-            return
+        if change.paid_points != bought.payment.points:
+            book.same("purchase", f"purchase {no}: points that paid", change.paid_points, bought.payment.points)
+        if change.period:
+            self._says(change, period, measured)
+
+    def _says(self, change: Change, period: int, measured: int) -> None:
+        book, no = self._book, change.version
         mine = [award for award in change.awards if award.currency == POINTS]
         base = sum(award.points for award in mine if award.rule in ("base", "rule"))
         bonus = sum(award.points for award in mine if award.rule == "tier")
         tier = next((award.id for award in mine if award.rule == "tier"), "")
         said = (change.base, change.bonus, change.bonus_tier)
-        book.same("award", f"version {no}: base, bonus and its tier", said, (base, bonus, tier))
-        book.same("qualifying", f"version {no}: the period it qualifies in", change.period, period)
-        book.same("qualifying", f"version {no}: what qualifies", change.qualified, measured)
-        part = next((part for part in book.rows.pending if (part.currency, part.no) == (POINTS, no)), None)
+        if (*said, change.period, change.qualified) != (base, bonus, tier, period, measured):
+            book.same("award", f"version {no}: base, bonus and its tier", said, (base, bonus, tier))
+            book.same("qualifying", f"version {no}: the period it qualifies in", change.period, period)
+            book.same("qualifying", f"version {no}: what qualifies", change.qualified, measured)
         if change.vests_at is not None:
-            vests_at = part.vests_at if part else None
+            vests_at = next((p.vests_at for p in book.rows.pending if (p.currency, p.no) == (POINTS, no)), None)
             book.same("pending", f"version {no}: when its points vest", change.vests_at, vests_at)
 
     def _sound(self, change: Change) -> Purchase | None:
@@ -150,8 +161,9 @@ class Purchases:
         if record is None:
             return None
         lines, no = record.lines, change.version
-        said = sum(line.quantity for line in lines), sum(line.amount for line in lines)
-        self._book.same("purchase", f"purchase {no}: its lines", said, (change.quantity, change.amount))
+        said = sum([line.quantity for line in lines]), sum([line.amount for line in lines])
+        if said != (change.quantity, change.amount):
+            self._book.same("purchase", f"purchase {no}: its lines", said, (change.quantity, change.amount))
         if any(not 0 <= i < len(lines) for award in change.awards for i in award.lines):
             self._book.say("award", f"version {no} has an award for a line that its purchase has not")
             return None
@@ -160,6 +172,8 @@ class Purchases:
     def _payment(self, change: Change) -> Payment:
         """What a redeem entry took, or the hold that a capture entry ends had taken."""
         book, no = self._book, change.version
+        if all(entry.kind not in ("redeem", "capture") for entry in book.entries.get(no, ())):
+            return Payment(0, [])
         takings = book.takings(no, "redeem")
         for entry, _ in book.of(no, "capture"):
             takings += book.takings(entry.reverses, "hold")
@@ -299,49 +313,49 @@ class Purchases:
 
     # Its row
 
-    def _printed(self, bought: _Bought, record: Purchase) -> Iterator[tuple[str, object, object]]:
+    def _printed(self, bought: _Bought, record: Purchase) -> None:
         """What was so from the start."""
         change, rules, no = bought.change, self._book.rules(bought.change), bought.version
-        made = [
-            posting.lot
-            for _, postings in self._book.of(no, "earn")
-            for posting in postings
-            if posting.lot is not None and posting.currency == POINTS
-        ]
-        taken_off = sum(amount for _, amount in record.vouchers)
-        yield "member and version", (record.member, record.version), (change.member, no)
-        yield "programme", record.programme, change.programme
-        yield "recorded_at", record.recorded_at, change.recorded_at
-        yield "place and till", (record.place, record.till), (change.place, change.till)
-        yield "base and bonus", (record.base, record.bonus), (change.base, change.bonus)
-        yield "the bonus's tier", record.bonus_tier, change.bonus_tier
-        yield "total", record.total, change.amount
-        yield "occurred_at", record.occurred_at, change.occurred_at
-        yield "period", record.period, bought.period
-        yield "lot", record.lot, made[0] if made else 0
-        yield "balance after it", record.available, change.available
-        yield "points that paid", record.paid_points, bought.payment.points
-        yield "the lots that paid", [*record.paid_from], bought.payment.takings
-        yield "money that was not paid", record.paid_amount + taken_off, change.paid_amount
-        if rules.worth is not None and record.paid_points:
-            worth = record.paid_points * rules.worth.amount
-            yield "money that points paid", record.paid_amount * rules.worth.points, worth
+        taken_off = sum([amount for _, amount in record.vouchers])
+        self._row(
+            no,
+            ("member", "version", "programme", "recorded_at", "occurred_at", "place", "till", "total", "period", "lot")
+            + ("base and bonus", "the bonus's tier", "balance after it")
+            + ("points that paid", "the lots that paid", "money that was not paid"),
+            (record.member, record.version, record.programme, record.recorded_at, record.occurred_at, record.place)
+            + (record.till, record.total, record.period, record.lot)
+            + ((record.base, record.bonus), record.bonus_tier, record.available)
+            + (record.paid_points, [*record.paid_from], record.paid_amount + taken_off),
+            (change.member, no, change.programme, change.recorded_at, change.occurred_at, change.place)
+            + (change.till, change.amount, bought.period, self._ledger.made.get(no, 0))
+            + ((change.base, change.bonus), change.bonus_tier, change.available)
+            + (bought.payment.points, bought.payment.takings, change.paid_amount),
+        )
         if change.period and (bought.by_line or record.awards):
-            yield "awards", record.awards, change.awards
-            yield "measure", record.measure, rules.qualification.measure
-            yield "measured", record.measured, bought.measured
+            said = record.awards, record.measure, record.measured
+            journal = change.awards, rules.qualification.measure, bought.measured
+            self._row(no, ("awards", "measure", "measured"), said, journal)
+        if rules.worth is not None and record.paid_points:
+            said, worth = record.paid_amount * rules.worth.points, record.paid_points * rules.worth.amount
+            self._book.same("purchase", f"purchase {no}: money that points paid", said, worth)
 
-
-def _since(bought: _Bought, record: Purchase) -> Iterator[tuple[str, object, object]]:
-    """What returns made of it."""
-    yield "money returned", sum(money for _, money in record.returned), bought.money
-    yield "pieces returned", sum(pieces for pieces, _ in record.returned), bought.pieces
-    if bought.by_line and bought.pieces:
-        yield "what was returned by line", list(record.returned), bought.returned
-    yield "taken back", record.taken_back, bought.taken
-    yield "qualifying taken back", record.qualifying_taken_back, bought.unqualified
-    yield "points given back", record.paid_back, bought.paid_back
-    yield "what was due of each award", record.due_back, bought.due_back
+    def _since(self, bought: _Bought, record: Purchase) -> None:
+        """What returns made of it."""
+        said, journal = record.returned, tuple(bought.returned)
+        if not bought.by_line:
+            # Of a return by money alone no version says which lines it was of.
+            journal = said
+        elif not bought.pieces:
+            journal = ()
+        self._row(
+            bought.version,
+            ("what was returned by line", "money returned", "pieces returned", "taken back", "qualifying taken back")
+            + ("points given back", "what was due of each award"),
+            (said, sum([money for _, money in said]), sum([pieces for pieces, _ in said]), record.taken_back)
+            + (record.qualifying_taken_back, record.paid_back, record.due_back),
+            (journal, bought.money, bought.pieces, bought.taken)
+            + (bought.unqualified, bought.paid_back, bought.due_back),
+        )
 
 
 def _measured(change: Change, rules: Rules) -> int:

@@ -166,13 +166,28 @@ class Rules(_Part, frozen=True, kw_only=True, dict=True):
 
     def good_until(self, instant: datetime, currency: str) -> datetime | None:
         """The date of points earned at `instant`; None: they have none of their own."""
-        rule = self._expiry(currency)
-        return None if rule.mode == "activity" else self._months_after(instant, rule)
+        key = self.day(instant), currency
+        if key not in self._dates:
+            rule = self._expiry(currency)
+            self._dates[key] = None if rule.mode == "activity" else self._months_after(instant, rule)
+        return self._dates[key]
 
     def lapse(self, instant: datetime, currency: str) -> datetime | None:
         """When all points lapse after a member was active at `instant`; None where they do not lapse so."""
+        if not self.any_activity:
+            return None
         rule = self._expiry(currency)
         return self._months_after(instant, rule) if rule.mode == "activity" else None
+
+    @cached_property
+    def any_activity(self) -> bool:
+        """Whether any currency lapses for want of activity."""
+        return "activity" in {self.expiry.mode, *(one.expiry.mode for one in self.currencies)}
+
+    @cached_property
+    def _dates(self) -> dict[tuple[date, str], datetime | None]:
+        """Those told already: all of a day's points have one."""
+        return {}
 
     def _expiry(self, currency: str) -> _Expiry:
         return next((one.expiry for one in self.currencies if one.code == currency), self.expiry)

@@ -21,11 +21,13 @@ class Standing:
         self._qualifying[period] += points
 
     def compare(self, change: Change) -> None:
-        rules, at = self._book.rules(change), f"at version {change.version}"
+        rules = self._book.rules(change)
         period = rules.period(change.recorded_at)
         this, tier = self._qualifying.get(period, 0), rules.tier(self._qualifying, period)
-        self._book.same("qualifying", f"qualifying points {at}", change.qualifying, this)
-        self._book.same("tier", f"the tier {at}", change.tier, tier)
+        if (change.qualifying, change.tier) != (this, tier):
+            at = f"at version {change.version}"
+            self._book.same("qualifying", f"qualifying points {at}", change.qualifying, this)
+            self._book.same("tier", f"the tier {at}", change.tier, tier)
 
     def account(self, encoded: str) -> None:
         """Against what the account says."""

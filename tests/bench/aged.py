@@ -1,37 +1,35 @@
 """A ledger in which everything is past its date and nobody has swept: row 13's.
 
-A few members live their lives through the real engine, two years ago; then all their rows are written again under other
+A few members are given points through the real engine, two years ago; then all their rows are written again under other
 ids, as the owner, by a statement a table. So the ledger is exactly as the door leaves one, and `verify` holds it to
-that, at the price of a bulk load.
+that, at the price of a bulk load. The points are adjustments: a purchase's record would triple the ledger and the time
+of its proof, and a sweep never looks at one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 
+from core.adjustments.decide import AdjustPoints
 from core.clock import system_clock
 from core.database import connect
-from core.earning.slip import RecordPurchase
 from core.engine.engine import Engine
 from core.engine.submission import Submission, input_hash
 from core.members.decide import Enrol
 from core.members.identifiers import Identifier, new_code
 from core.programme.book import ProgrammeBook
-from core.snapshot import Line
-from tests.bench import campaigns
-from tests.bench.shop import STORE, amount
-from tests.core.door import publish_programme
+from tests.bench.shop import amount
 from tests.databases import Database, plain
 
-PROTOTYPES = 20
-LOTS = (6, 14)
-"""Of a member, from and to: ten on average."""
+LOTS = tuple(range(6, 15))
+"""Of a member: ten on average."""
+PROTOTYPES = 2 * len(LOTS)
 FIRST_DAYS_AGO = 830
-"""So long that points of 24 months and all purchases after it are past their date."""
+"""So long that points of 24 months are past their date, the last that are given too."""
 BLOCK = 1_000
 """Ids of one copy of the prototypes are so far from the next one's."""
 
@@ -44,7 +42,6 @@ _ANOTHER = {
     "member_version": ("member_id", {"change": "old.change || jsonb_build_object('member', old.member_id + {by})"}),
     "entry": ("member_id", {}),
     "posting": ("member_id", {}),
-    "purchase": ("member_id", {"record": "old.record || jsonb_build_object('member', old.member_id + {by})"}),
     "claim": ("member_id", {"id": "old.id || '-' || copy"}),
     "lot": ("member_id", {}),
 }
@@ -54,8 +51,6 @@ _ANOTHER = {
 async def age(database: Database, lots: int) -> int:
     """Fill an empty, migrated database with members of `lots` lots together, near enough, all past their date. Returns
     how many members."""
-    # Without campaigns: a shared count is no member's own row, and a copy would leave it behind.
-    await publish_programme(database.owner_url, campaigns.without())
     made = await _prototypes(database.url)
     copies = max(1, round(lots / made))
     owner = await asyncpg.connect(plain(database.owner_url))
@@ -95,12 +90,12 @@ async def _copy(owner: asyncpg.Connection, table: str, key: str, others: dict[st
 
 
 async def _prototypes(url: str) -> int:
-    """The first members, each with some purchases a few days apart. Returns their lots."""
+    """The first members, each given points some days apart. Returns their lots."""
     now = system_clock() - timedelta(days=FIRST_DAYS_AGO)
     pool = connect(url, pool_size=2)
     engine = Engine(pool, ProgrammeBook(), lambda committed, seconds: None, lanes=1, clock=lambda: now)
     shuffled = random.Random(13)  # every run sweeps a ledger of the same shape
-    lots = [shuffled.randint(*LOTS) for _ in range(PROTOTYPES)]
+    lots = LOTS * 2
     try:
         await engine.open()
         enrolled = await asyncio.gather(*(engine.submit(_enrolment(index)) for index in range(PROTOTYPES)))
@@ -108,8 +103,8 @@ async def _prototypes(url: str) -> int:
         assert max(members) - min(members) < BLOCK
         for n in range(max(lots)):
             now += timedelta(days=shuffled.randint(2, 6), minutes=shuffled.randint(0, 600))
-            buyers = [index for index in range(PROTOTYPES) if n < lots[index]]
-            await asyncio.gather(*(engine.submit(_purchase(members[index], index, n, now)) for index in buyers))
+            given = [index for index in range(PROTOTYPES) if n < lots[index]]
+            await asyncio.gather(*(engine.submit(_points(members[index], index, n)) for index in given))
         assert now < system_clock() - timedelta(days=740)
     finally:
         await engine.close()
@@ -122,10 +117,6 @@ def _enrolment(index: int) -> Submission:
     return Submission(source="bench:enrol", key=f"aged-{index}", hash=input_hash(index), command=enrol, who=None)
 
 
-def _purchase(member: int, index: int, n: int, now: datetime) -> Submission:
-    total, key = amount(), f"aged-{index}-{n}"
-    command = RecordPurchase(key, now, "store", "USD", total, (Line("CD", 1, total, "Compact disc"),))
-    return Submission(
-        source="pos:bench:purchase", key=key, hash=input_hash(key), command=command, who=member, occurred_at=now,
-        place=STORE, till="1",
-    )  # fmt: skip
+def _points(member: int, index: int, n: int) -> Submission:
+    command, key = AdjustPoints(amount() // 10, "Opening balance"), f"aged-{index}-{n}"
+    return Submission(source="bench:adjust", key=key, hash=input_hash(key), command=command, who=member)

@@ -108,7 +108,7 @@ async def test_the_phone_shows_its_code_and_sets_a_reward_aside(visits: Visits, 
     await live(page)
     await page.locator("[data-code-open]").click()
     assert await read_code(page.locator("[data-code] .qr")) == regular.code
-    await page.locator("[data-code-close]").click()
+    await page.locator("[data-code] [data-code-close]").click()
     sale = await house.buy(regular)
     await expect(page.locator(BALANCE)).to_have_text(formats.number(sale["balance"]))
     await expect(page.locator("[data-toast]")).to_contain_text(f"{sale['earned']} points added.")

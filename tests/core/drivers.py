@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from core.adjustments.decide import ReinstatePoints
 from core.database import connect, connected
 from core.decision import Context, Decision, State
 from core.draws import run_draws
+from core.earning.returns import ReturnPurchase
 from core.embedded import Endpoints
 from core.engine import load
 from core.engine.commands import Command, decide, only_credits, shared, voucher_codes
@@ -20,7 +22,7 @@ from core.engine.engine import Engine
 from core.engine.submission import Answer, Submission
 from core.errors import ChorusError
 from core.holdings import Holdings, compact, whole
-from core.ledger.account import EXPIRED, Account, next_due
+from core.ledger.account import EXPIRED, next_due
 from core.limits import tickets
 from core.members.decide import Enrol
 from core.members.identifiers import new_code
@@ -29,8 +31,6 @@ from core.programme.book import ProgrammeBook
 from core.programme.document import Programme
 from core.rewards.vouchers import CancelVoucher
 from core.snapshot import Change, Purchase
-from core.adjustments.decide import ReinstatePoints
-from core.earning.returns import ReturnPurchase
 from core.verify import Report, verify
 from tests.conftest import SettableClock, copy_of
 from tests.core.door import publish_programme, submission

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from tests.core.naive import Campaign, Caps, Channel, Dates, Rate, Reward, Rules, Tier, World, Worth
+from tests.core.naive import Campaign, Caps, Channel, Dates, Naive, Rate, Reward, Rules, Tier, World, Worth
 from tests.core.naive.dates import instant_of, midnight_after, midnight_of, period_after
 from tests.core.naive.standing import current
 
@@ -175,3 +176,15 @@ def moments(world: World, now: datetime) -> list[datetime]:
     for campaign in rules.campaigns:
         found |= {instant_of(f"{today}T{at}", rules.zone) for hours in campaign.hours for at in hours}
     return sorted(at for at in found if at is not None)
+
+
+def points_to_pay(member: Naive, now: datetime, total: int, steps: str) -> int:
+    """For a basket: the most that may be paid, the fewest, one step beyond the most, or no multiple."""
+    worth = member.rules.worth
+    if worth is None:
+        return 20
+    there = max(0, member.at(now).purse("points").balance())
+    most = min(int(Decimal(worth.cap) * total) * worth.points // worth.amount, there)
+    most = most // worth.points * worth.points
+    few = min(most, worth.points)
+    return max(1, {"most": most, "one": few, "beyond": most + worth.points, "off": few + 1}[steps])

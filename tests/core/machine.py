@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from itertools import count
 from typing import Protocol
 
@@ -42,7 +41,7 @@ BEGIN = datetime(2024, 1, 31, 22, 0, tzinfo=UTC)
 
 TICK = timedelta(microseconds=1)
 BESIDE = [-TICK, timedelta(0), TICK]
-SHORT = [timedelta(0), TICK, timedelta(minutes=1), timedelta(minutes=7), timedelta(minutes=15)]
+SHORT = [timedelta(0), TICK, timedelta(minutes=7), timedelta(minutes=15)]
 """Within a hold's time, or just its length."""
 LONG = [timedelta(hours=7), timedelta(days=1), timedelta(days=5), timedelta(days=27), timedelta(days=200)]
 
@@ -81,8 +80,7 @@ class Driver(Protocol):
     def holdings(self, who: int) -> Holdings:
         """As stored after the last command."""
 
-    def end(self) -> None:
-        """The life is over."""
+    def end(self) -> None: ...
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -153,8 +151,12 @@ class LedgerMachine(RuleBasedStateMachine):
         if (pay == "hold" and not member.holds) or (pay == "voucher" and not member.vouchers and which):
             pay = "points"
         total = sum(money for _, _, _, money in items)
-        points = self._points_to_pay(who, total, steps) if pay in ("points", "both") else 0
-        held = [no for no in member.holds if not member.holds[no].reward] or self._holds_of(who) or [99]
+        points = lives.points_to_pay(member, self.now, total, steps) if pay in ("points", "both") else 0
+        held = (
+            [no for no in member.holds if not member.holds[no].reward]
+            or [no for owner, no in self.opened if owner == who]
+            or [99]
+        )
         codes = [one.code for one in member.vouchers.values() if not one.void and one.used < one.uses]
         codes = codes or [one.code for one in member.vouchers.values()] or ["none"]
         self._buy(
@@ -203,21 +205,6 @@ class LedgerMachine(RuleBasedStateMachine):
             staff=staff,
         )
 
-    def _points_to_pay(self, who: int, total: int, steps: str) -> int:
-        """The most that may be paid, the fewest, one step beyond the most, or no multiple."""
-        worth = self.world.rules.worth
-        if worth is None:
-            return 20
-        there = max(0, self.world.members[who].at(self.now).purse("points").balance())
-        most = min(int(Decimal(worth.cap) * total) * worth.points // worth.amount, there)
-        most = most // worth.points * worth.points
-        few = min(most, worth.points)
-        return max(1, {"most": most, "one": few, "beyond": most + worth.points, "off": few + 1}[steps])
-
-    def _holds_of(self, who: int) -> list[int]:
-        return [no for owner, no in self.opened if owner == who]
-
-    @precondition(lambda self: any(member.purchases for member in self.world.members))
     @rule(
         who=whose,
         which=index,
@@ -226,8 +213,6 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def give_back(self, who: int, which: int, parts: list[tuple[int, int, int]] | None, exactly: bool) -> None:
         bought = self.world.members[who].purchases
-        if not bought:
-            return
         version = sorted(bought, reverse=True)[which % len(bought)]
         left = bought[version].left
         if parts is not None:
@@ -295,7 +280,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(who=whose, which=st.integers(0, 8), any_kind=st.sampled_from([False] * 9 + [True]))
     def claim(self, who: int, which: int, any_kind: bool) -> None:
         found = [r.id for r in self.world.rules.rewards if any_kind or r.kind in ("voucher", "charity", "draw")]
-        reward, code = (found or ["five"])[which % max(1, len(found))], f"{next(_NUMBERS):012}"
+        found, code = found or ["five"], f"{next(_NUMBERS):012}"
+        reward = found[which % len(found)]
         self._both(who, ClaimReward(reward, code, b"luck"), lambda member: member.claim(self.now, reward, code))
 
     @rule(who=whose, which=index, what=st.sampled_from(["use", "unuse", "cancel", "cancel", "grant", "grant"]))
@@ -303,8 +289,8 @@ class LedgerMachine(RuleBasedStateMachine):
         vouchers = self.world.members[who].vouchers
         if what == "grant" or not vouchers:
             reward, fresh = ["five", "rare", "five", "rare", "rare", "small"][which], f"{next(_NUMBERS):012}"
-            grant = GrantVoucher(reward, fresh, "a reason")
-            self._both(who, grant, lambda member: member.grant(self.now, reward, fresh))
+            command = GrantVoucher(reward, fresh, "a reason")
+            self._both(who, command, lambda member: member.grant(self.now, reward, fresh))
             return
         no = sorted(vouchers)[-1 - which % len(vouchers)]
         code = vouchers[no].code
@@ -401,5 +387,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_stored_is_the_same(self) -> None:
         for who, member in enumerate(self.world.members):
-            sameness.stored(self.driver.holdings(who), member)
-            sameness.shown(self.driver.holdings(who), member, self.programme, self.now)
+            holdings = self.driver.holdings(who)
+            sameness.stored(holdings, member)
+            sameness.shown(holdings, member, self.programme, self.now)
+            sameness.landing(holdings, member, self.programme, self.now)

@@ -13,7 +13,9 @@ from core.snapshot import Change
 from core.tiers.ladder import standing
 from tests.core.naive import Naive
 from tests.core.naive.base import Said
+from tests.core.naive.dates import midnight_of, period_after
 from tests.core.naive.earning import Award
+from tests.core.naive.standing import current, rank_in
 
 
 def said(change: Change, expected: Said) -> None:
@@ -68,6 +70,16 @@ def shown(holdings: Holdings, naive: Naive, programme: Programme, now: datetime)
         assert stands.keep is not None
         keep = (stands.keep.needed, stands.keep.until, stands.keep.falls_to.key)
         assert keep == (expected.keep.needed, expected.keep.until, expected.keep.falls_to)
+
+
+def landing(holdings: Holdings, naive: Naive, programme: Programme, now: datetime) -> None:
+    """The tier in the periods to come, if nothing more is bought."""
+    rules = naive.rules
+    period = current(rules, now)
+    for _ in range(len(rules.tiers) + 1):
+        period = period_after(period, rules.months)
+        tier = standing(holdings.account.qualifying, programme, midnight_of(period, rules.zone)).tier
+        assert tier.key == rules.tiers[rank_in(rules, naive.figures, period)].key
 
 
 def _account(account: Account, naive: Naive, currency: str) -> None:

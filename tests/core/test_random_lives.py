@@ -22,7 +22,7 @@ class PureLife(LedgerMachine):
 
 
 def test_the_deciders_lead_the_same_life_as_the_naive_ledger() -> None:
-    run_state_machine_as_test(PureLife, settings=settings(QUIET, max_examples=150, stateful_step_count=40))
+    run_state_machine_as_test(PureLife, settings=settings(QUIET, max_examples=120, stateful_step_count=40))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_engine_leads_the_same_life_as_the_naive_ledger(engine_driver: Engin
             super().__init__(engine_driver)
 
     # Not shrunk: each try is some thirty transactions, and the deciders' machine shrinks what they share.
-    lives = settings(QUIET, max_examples=20, stateful_step_count=30, phases=[Phase.generate])
+    lives = settings(QUIET, max_examples=15, stateful_step_count=30, phases=[Phase.generate])
     run_state_machine_as_test(EngineLife, settings=lives)
     assert [finding for report in engine_driver.reports for finding in report.findings] == []
     assert all(report.clean and report.members == 2 for report in engine_driver.reports)

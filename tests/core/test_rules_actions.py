@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.adjustments.decide import AdjustPoints
 from core.earning.actions import RecordAction
 from core.points import MAX_POINTS
 from core.programme.validation import parse
-from core.adjustments.decide import AdjustPoints
 from tests.conftest import START
 from tests.core.life import Life
 from tests.core.naive import Caps, Dates, Rules

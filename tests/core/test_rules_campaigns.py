@@ -132,7 +132,7 @@ def test_a_campaign_is_for_whom_it_says(
     )
 
 
-# What it gives: the campaign, rounding, lines (sku, category, amount) -> its points. The rate is 1, of vinyl 2.5, of GIFT 0.
+# What it gives: the campaign, rounding, lines (sku, category, amount) -> its points. The rate is 1; vinyl 2.5, GIFT 0.
 RATES = [Rate("vinyl", "2.5", category="vinyl"), Rate("gift", "0", sku="GIFT")]
 CD, LP, GIFT = ("CD", "", 1_000), ("LP", "vinyl", 999), ("GIFT", "vinyl", 5_000)
 GIVES = [

@@ -63,8 +63,8 @@ def test_a_late_purchase_is_pending_only_while_its_own_window_lasts(ago: int, pe
     assert (change.pending, change.available) == (pending, available)
 
 
-# Returns of a purchase of 100.00 with 100 pending points, bought after one of 50 points good at once: how many points were
-# spent before, whether the window had ended, the money returned -> pending, good, debt, points the record took.
+# Returns of a purchase of 100.00 with 100 pending points, bought after one of 50 points good at once: how many were spent
+# before, whether the window had ended, the money returned -> pending, good, debt, points the record took.
 RETURNS = [
     (0, False, 3_000, 70, 50, 0, 30),
     (0, False, 10_000, 0, 50, 0, 100),

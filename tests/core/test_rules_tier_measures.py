@@ -73,8 +73,8 @@ def test_a_period_ends_with_a_local_month(months: int, starts: int, now: str, en
     assert period_of(keep.until, rules) == period + 1
 
 
-# Figures of the periods before and of this one, the landing -> the tier in this period and in the four after it, if nothing
-# more is bought.
+# Figures of the periods before and of this one, the landing -> the tier in this period and in the four after it, if
+# nothing more is bought.
 LANDINGS = [
     ([1_000], "drop", ["black", "black", "base", "base", "base"]),
     ([1_000], "one", ["black", "black", "gold", "silver", "base"]),
@@ -131,7 +131,8 @@ def test_what_keeps_a_tier_and_until_when(last: int, this: int, landing: str, fo
     assert lost.tier.key != stands.tier.key
 
 
-# For life: gold from 500 in all, black from 2,000; figures by year -> the tier in 2026, whether it may be lost, what keeps it.
+# For life: gold from 500 in all, black from 2,000; figures by year -> the tier in 2026, through when it is sure, what
+# keeps it.
 LIVES = [
     ({2020: 250, 2021: 249}, "base", None, None),
     ({2020: 250, 2021: 250}, "gold", None, None),

@@ -16,6 +16,7 @@ from websockets.typing import Origin, Subprotocol
 from bff import live
 from bff.auth import SESSION_COOKIE
 from core import devices
+from core.devices import Device
 from core.embedded import Endpoints
 from push.session import Close, Refused
 from tests.bff.house import House, Shopper, fresh, opened, receipt_token, until
@@ -114,7 +115,7 @@ async def test_a_second_word_ends_the_talk_and_frees_the_socket(house: House, sh
 async def test_a_token_opens_only_what_it_is_for(house: House, shopper: Shopper) -> None:
     app, kiosk = house.token("app", shopper.member), await house.kiosk(shopper)
     expired = house.token("app", shopper.member, lifetime=timedelta(seconds=0))
-    receipt = receipt_token(await house.buy(shopper))
+    receipt, till = receipt_token(await house.buy(shopper)), house.token("pos", device="till-1")
     for said, code, error in (
         (hello("app"), 4401, "unauthenticated"),
         (hello("app", "x"), 4401, "unauthenticated"),
@@ -127,7 +128,18 @@ async def test_a_token_opens_only_what_it_is_for(house: House, shopper: Shopper)
         (hello("receipt", app), 4403, "unknown_receipt"),
         (hello("receipt", receipt[:-1] + "A" if receipt[-1] != "A" else receipt[:-1] + "B"), 4403, "unknown_receipt"),
         (hello("receipt"), 4403, "unknown_receipt"),
-        (hello("pos", house.token("pos", device="till-1")), 4403, "not_live"),
+        (
+            {**hello("pos", till), "who": {"kind": "card", "value": "NOBODYS"}},
+            4403,
+            "unknown_member",
+        ),
+        ({**hello("pos", app), "who": {"kind": "code", "value": shopper.code}}, 4403, "wrong_surface"),
+        (hello("pos", till), 4400, "bad_message"),
+        (
+            {**hello("pos", till), "who": {"kind": "code", "value": "1"}},
+            4400,
+            "bad_message",
+        ),
         (hello("app", house.token("app", 999_999)), 4403, "unknown_member"),
     ):
         await refused(house, said, code, error)
@@ -135,6 +147,20 @@ async def test_a_token_opens_only_what_it_is_for(house: House, shopper: Shopper)
         async with dial(house) as connection:
             await connection.send(json.dumps(said))
             assert json.loads(await connection.recv())["type"] == "state"
+
+
+async def test_a_till_follows_whom_it_looked_up_until_it_is_revoked(house: House) -> None:
+    who, device = await house.enrol(), fresh("till")
+    await devices.add(house.services.database, Device(device, "till", "harbour-street", "9"), house.clock())
+    said = {**hello("pos", house.token("pos", device=device)), "who": {"kind": "code", "value": who.code}}
+    async with dial(house) as connection:
+        await connection.send(json.dumps(said))
+        assert json.loads(await connection.recv())["view"]["member"] == str(who.member)
+        await house.adjust(who, 70)
+        frame = json.loads(await connection.recv())
+        assert (frame["view"]["balance"]["points"], frame["causes"][0]["points"]) == (70, 70)
+        house.services.hub.cut({device}, Refused(Close.NOT_ALLOWED, "this device was revoked", error="device_revoked"))
+        assert json.loads(await connection.recv())["code"] == "device_revoked"
 
 
 async def test_a_cookie_opens_the_web_from_our_own_pages_only(house: House, shopper: Shopper) -> None:

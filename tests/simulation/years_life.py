@@ -56,10 +56,11 @@ class Life:
         self.purchases: dict[int, tuple[Line, ...]] = {}
         self.holds: dict[int, str] = {}
         self.vouchers: dict[int, Voucher] = {}
+        self._used: list[str] = []
         self._linked = 0
         self._draws: list[tuple[int, Callable[[datetime], Wish]]] = [
             (46, self._buy), (11, self._return), (9, self._act), (6, self._hold), (4, self._hold_points),
-            (7, self._claim), (1, self._grant), (6, self._use), (1, self._unuse), (2, self._cancel), (4, self._adjust),
+            (7, self._claim), (1, self._grant), (6, self._use), (2, self._unuse), (2, self._cancel), (4, self._adjust),
             (1, self._reinstate), (2, self._extend), (1, self._link), (3, self._traits),
         ]  # fmt: skip
 
@@ -95,8 +96,10 @@ class Life:
                 self.vouchers[change.voucher] = Voucher(change.code, change.reward, change.until)
             case CancelVoucher():
                 self.vouchers.pop(wish.command.voucher, None)
-            case UseVoucher() if self._rng.random() < 0.5:
-                self._forget((wish.command.code,))
+            case UseVoucher():
+                self._used.append(wish.command.code)
+            case UnuseVoucher():
+                self._used.remove(wish.command.code)
             case _:
                 pass
 
@@ -167,8 +170,9 @@ class Life:
         return Wish(UseVoucher(code)) if code else self._claim(now)
 
     def _unuse(self, now: datetime) -> Wish:
-        code = self._some_code()
-        return Wish(UnuseVoucher(code, "the till's mistake")) if code else self._act(now)
+        if not self._used:
+            return self._use(now)
+        return Wish(UnuseVoucher(self._rng.choice(self._used), "the till's mistake"))
 
     def _cancel(self, now: datetime) -> Wish:
         if not self.vouchers:

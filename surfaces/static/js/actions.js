@@ -92,7 +92,8 @@ export async function busy(button, busyText, words, task) {
   const show = (/** @type {string | null} */ label, /** @type {string} */ wrong) =>
     glide(around, () => {
       if (error) error.textContent = wrong;
-      button.textContent = label;
+      /* A small one keeps its text, and so its width: beside it the row's own text would wrap anew. */
+      if (!button.classList.contains("small")) button.textContent = label;
     });
   let wrong = "";
   button.setAttribute("aria-busy", "true");

@@ -48,6 +48,7 @@
 /**
  * @typedef {object} Options
  * @property {string} surface  `app`, `web`, `kiosk`, `receipt`, `wallet` or `pos`.
+ * @property {{kind: string, value: string}} [who] For `pos`: the member that the till looked up.
  * @property {string} [token]  Left out where the browser has a session cookie.
  * @property {string} [locale]
  * @property {Stamp & {session?: number}} [have] The stamp of what is on the screen already (and, on a kiosk, its session).
@@ -114,7 +115,7 @@ const now = () => performance.timeOrigin + performance.now();
  * @param {Options} options
  */
 export function connect(options) {
-  const { surface, token, locale, onState, onStatus = () => {} } = options;
+  const { surface, who, token, locale, onState, onStatus = () => {} } = options;
   const url = options.url ?? new URL("/live", location.href).href.replace(/^http/, "ws");
   let have = options.have;
   let drawn = false;
@@ -158,6 +159,7 @@ export function connect(options) {
           type: "hello",
           token,
           surface,
+          who,
           locale,
           have: have ? { ...stampOf(have), session: have.session } : undefined,
         }),

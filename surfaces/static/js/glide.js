@@ -20,6 +20,7 @@ export function glide(around, change, calm = true) {
   const before = new Map(boxes(around).map((el) => [el, el.getBoundingClientRect()]));
   change();
   for (const el of before.keys()) gliding.get(el)?.cancel();
+  if (around === document.body) holdStill(before);
   /** How far each box is from where it was; what it holds goes with it. @type {Map<Element, number>} */
   const moved = new Map();
   /** @type {[Element, number][]} */
@@ -38,6 +39,18 @@ export function glide(around, change, calm = true) {
     const options = { duration: calm && !still.matches ? GLIDE_MS : AT_ONCE_MS, easing: OUT };
     gliding.set(el, el.animate([from, { transform: "none" }], options));
   }
+}
+
+/**
+ * What has the focus stays where it is, by scrolling: a button that was pressed is not moved on by what it brought about above it.
+ * @param {Map<Element, DOMRect>} before
+ */
+function holdStill(before) {
+  const held = document.activeElement;
+  const was = held && before.get(held);
+  if (!held || !was || !visible(was) || was.bottom <= 0 || was.top >= innerHeight) return;
+  const now = held.getBoundingClientRect();
+  if (visible(now)) scrollBy({ top: now.top - was.top, behavior: "instant" });
 }
 
 /** @param {Element} around */

@@ -260,7 +260,6 @@ export class Desk {
     const path = `/pos/v1/members/${member.member}/holds/${encodeURIComponent(hold)}/capture`;
     await send({ path, body: { paid }, key, ...this.call });
     this.tell(this.tools.words("collected", { name: held.name }));
-    this.members.lookNow();
     this.draw();
   }
 
@@ -359,7 +358,6 @@ export class Desk {
     const n = format.number(answer.taken_back);
     if (this.state.last?.purchase === answer.purchase_id) this.state.last = null;
     this.tell(words("refunded", { money: money.money(answer.refund), n, reason: answer.reason }));
-    this.members.lookNow();
     this.draw();
   }
 }

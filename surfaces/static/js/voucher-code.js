@@ -57,9 +57,10 @@ export function voucherCode(root, base, words, token) {
   };
 }
 
-/** The row's QR code, without what hides it there. @param {HTMLElement} row */
+/** The row's QR code, without what hides it there and what binds it to its row. @param {HTMLElement} row */
 function drawn(row) {
-  const svg = /** @type {SVGElement} */ (row.querySelector("svg.kept")).cloneNode(true);
-  /** @type {SVGElement} */ (svg).removeAttribute("class");
+  const svg = /** @type {SVGElement} */ (/** @type {SVGElement} */ (row.querySelector("svg.kept")).cloneNode(true));
+  svg.removeAttribute("class");
+  for (const el of [svg, ...svg.children]) el.removeAttribute("data-attr");
   return svg;
 }

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-FAR = datetime.max
-
 
 @dataclass
 class Lot:
