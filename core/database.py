@@ -162,20 +162,21 @@ async def transaction(engine: AsyncEngine, *, one_instant: bool = False) -> Asyn
         await kept.close()
 
 
-async def gradually(engine: AsyncEngine, query: str, *values: Any, at_once: int) -> AsyncGenerator[list[Any], None]:
+async def gradually(connection: Driver, query: str, *values: Any, at_once: int) -> AsyncGenerator[list[Any], None]:
     """The rows of a query, `at_once` at a time, as they were at the first; the server keeps them meanwhile, whatever
-    becomes of the tables. For what is worked through: to look again for what is left would pass over all that is done.
+    becomes of the tables. For what is worked through: to look again and again for what is left passes over all that is
+    done, which the server cannot forget while anybody holds an old snapshot (a backup, a proof).
 
-    The query is over with the first rows, so no transaction stays open, and no dead row is kept because of it. Close it
+    The query is over before the first rows are had, so no transaction of its own stays open. Close it
     (`contextlib.aclosing`) where it may be left before its end.
     """
-    async with connected(engine) as connection:
-        async with connection.transaction():
-            await connection.execute(f"DECLARE gradually NO SCROLL CURSOR WITH HOLD FOR {query}", *values)
-        try:
-            while rows := await connection.fetch(f"FETCH {int(at_once)} FROM gradually"):
-                yield rows
-        finally:
+    async with connection.transaction():
+        await connection.execute(f"DECLARE gradually NO SCROLL CURSOR WITH HOLD FOR {query}", *values)
+    try:
+        while rows := await connection.fetch(f"FETCH {int(at_once)} FROM gradually"):
+            yield rows
+    finally:
+        if not connection.is_closed():
             await connection.execute("CLOSE gradually")
 
 

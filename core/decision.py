@@ -184,7 +184,8 @@ def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[
 
 
 def active(holdings: Holdings, currency: str, at: datetime, context: Context) -> Holdings:
-    """The member earned or spent `currency` at an instant: where points expire by activity, they are good for longer."""
+    """The member earned, was given or spent `currency` at an instant: where points expire by activity, they are good for
+    longer."""
     account = holdings.of(currency)
     after = movements.active(account, lapse_of(at, context.programme, currency))
     return holdings if after is account else holdings.with_account(currency, after)

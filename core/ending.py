@@ -7,12 +7,13 @@ are pending are not among them: they may yet be spent, taken back or become good
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import gradually, transaction
+from core.database import connected, gradually, transaction
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -51,8 +52,12 @@ async def size(engine: AsyncEngine, span: Span) -> Size:
 
 async def members(engine: AsyncEngine, span: Span, at_once: int) -> AsyncGenerator[list[int], None]:
     """Everybody who has such a lot now, once, `at_once` at a time."""
-    async for rows in gradually(engine, _MEMBERS, span.currency, span.start, span.end, at_once=at_once):
-        yield [member for (member,) in rows]
+    async with (
+        connected(engine) as connection,
+        aclosing(gradually(connection, _MEMBERS, span.currency, span.start, span.end, at_once=at_once)) as batches,
+    ):
+        async for rows in batches:
+            yield [member for (member,) in rows]
 
 
 _LOTS = "FROM lot WHERE remaining > 0 AND currency = $1 AND expires_at >= $2 AND expires_at < $3"
@@ -62,16 +67,15 @@ _SIZE = f"SELECT count(DISTINCT member_id), count(*), CAST(coalesce(sum(remainin
 _MEMBERS = f"SELECT member_id {_LOTS} GROUP BY member_id"
 
 _ENDING = """WITH ends AS (
-       SELECT l.member_id, l.currency, l.remaining, least(l.expires_at, a.lapses_at) AS at
-         FROM lot l JOIN account a ON a.member_id = l.member_id AND a.currency = l.currency
-        WHERE l.remaining > 0 AND l.expires_at > $1 AND l.expires_at <= $2
+       SELECT member_id, currency, remaining, expires_at AS at FROM lot
+        WHERE remaining > 0 AND expires_at > $1 AND expires_at <= $2
        UNION ALL
        SELECT l.member_id, l.currency, l.remaining, a.lapses_at
          FROM account a JOIN lot l ON l.member_id = a.member_id AND l.currency = a.currency
         WHERE a.lapses_at > $1 AND a.lapses_at <= $2 AND a.available + a.debt > 0
-          AND l.remaining > 0 AND (l.expires_at IS NULL OR l.expires_at > $2))
+          AND l.remaining > 0 AND l.expires_at IS NULL)
        SELECT currency, to_char((at - interval '1 microsecond') AT TIME ZONE $3, 'YYYY-MM') AS month,
               CAST(sum(remaining) AS bigint), count(DISTINCT member_id)
-         FROM ends WHERE at > $1
+         FROM ends
         GROUP BY GROUPING SETS ((currency, month), (currency))
         ORDER BY currency, month NULLS LAST"""

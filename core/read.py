@@ -6,13 +6,14 @@ account never belongs to another version than the one it is labelled with.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
 from datetime import datetime
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import Driver, connected, transaction
+from core.database import Driver, connected, gradually, transaction
 from core.decision import State
 from core.engine import load
 from core.holdings import Voucher
@@ -120,12 +121,12 @@ async def changes(engine: AsyncEngine, wanted: Collection[tuple[int, int]]) -> d
     return {(change.member, change.version): change for change in found}
 
 
-async def due(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
-    """Members for whom the clock did something that is not on record: those of the first `limit` things due of each kind,
-    soonest first."""
-    async with connected(engine) as connection:
-        rows = await connection.fetch(_DUE, now, limit)
-        return [member for (member,) in rows]
+async def due(connection: Driver, now: datetime, at_once: int) -> AsyncGenerator[list[int], None]:
+    """Members for whom the clock did something that is not on record, each once, by what fell due first; all that there
+    are at the first look, `at_once` at a time (`core.database.gradually`)."""
+    async with aclosing(gradually(connection, _DUE, now, at_once=at_once)) as batches:
+        async for rows in batches:
+            yield [member for (member,) in rows]
 
 
 async def become_sweeper(connection: Driver) -> bool:
@@ -168,13 +169,15 @@ _CHANGES = """SELECT CAST(v.change AS text)
          JOIN member_version v ON v.member_id = wanted.member AND v.version = wanted.version"""
 
 _DUE = """SELECT member_id FROM (
-       (SELECT member_id, expires_at AS due FROM lot WHERE remaining > 0 AND expires_at <= $1
-         ORDER BY expires_at LIMIT $2)
+       SELECT member_id, expires_at AS due FROM lot WHERE remaining > 0 AND expires_at <= $1
        UNION ALL
-       (SELECT member_id, expires_at FROM hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2)
+       SELECT member_id, expires_at FROM hold WHERE state = 'open' AND expires_at <= $1
        UNION ALL
-       (SELECT member_id, vests_at FROM pending WHERE remaining > 0 AND vests_at <= $1 ORDER BY vests_at LIMIT $2)
+       SELECT member_id, vests_at FROM pending WHERE remaining > 0 AND vests_at <= $1
        UNION ALL
-       (SELECT member_id, lapses_at FROM account WHERE lapses_at <= $1 AND available + debt > 0
-         ORDER BY lapses_at LIMIT $2)) AS found
+       SELECT member_id, lapses_at FROM account WHERE lapses_at <= $1 AND available + debt > 0
+          AND (SELECT true FROM lot WHERE lot.member_id = account.member_id AND lot.currency = account.currency
+                  AND remaining > 0 AND expires_at IS NULL LIMIT 1)) AS found
         GROUP BY member_id ORDER BY min(due), member_id"""
+"""A lapsed account's lots are asked for one account at a time (a scalar, which no planner turns into a join from the
+lots): what is left of it may be good by dates of its own."""

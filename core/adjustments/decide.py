@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from core.decision import Context, Decision, Entry, Opening, State, change_of, opening
+from core.decision import Context, Decision, Entry, Opening, State, active, change_of, opening
 from core.errors import FieldError, InvalidInput, Rejected
 from core.holdings import Holdings
 from core.ledger import movements
@@ -74,6 +74,8 @@ def adjust(state: State, command: AdjustPoints, context: Context) -> Decision:
         account, postings, _ = movements.debit(account, -command.points, ADJUSTED)
     entry = Entry(kind="adjust", occurred_at=context.now, postings=postings, currency=command.currency)
     holdings = opened.holdings.with_account(command.currency, account)
+    if command.points > 0:
+        holdings = active(holdings, command.currency, context.now, context)
     change = change_of(
         state, context, "adjust", holdings, opened, reason=command.reason.strip(), currency=command.currency
     )
@@ -98,7 +100,6 @@ def reinstate(state: State, command: ReinstatePoints, context: Context) -> Decis
     account, postings, _ = movements.credit(
         account, command.points, EXPIRED, origin=state.version + 1, earned_at=context.now, expires_at=until
     )
-    account = movements.good_until(account, until)
     entry = Entry(kind="reinstate", occurred_at=context.now, postings=postings, currency=command.currency)
     holdings = opened.holdings.with_account(command.currency, account)
     change = change_of(

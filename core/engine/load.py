@@ -131,7 +131,7 @@ async def holdings(
                 accounts[(row.member, POINTS)],
                 others,
                 None if row.member in credited else tuple(vouchers.get(row.member, ())),
-                _progress(row.progress, row.birthday),
+                _progress(row),
             )
     return found
 
@@ -149,15 +149,17 @@ class _AccountRow(NamedTuple):
     lapses_at: datetime | None
     progress: str | None
     birthday: str | None
+    first_purchase: int | None
+    """Of a member that has no progress on record: the release before kept none."""
 
     @property
     def key(self) -> tuple[int, str]:
         return self.member, self.currency
 
 
-def _progress(record: str | None, birthday: str | None) -> Progress:
-    progress = _PROGRESS.decode(record) if record else Progress()
-    return msgspec.structs.replace(progress, birthday=birthday) if birthday else progress
+def _progress(row: _AccountRow) -> Progress:
+    progress = _PROGRESS.decode(row.progress) if row.progress else Progress(first_purchase=row.first_purchase or 0)
+    return msgspec.structs.replace(progress, birthday=row.birthday) if row.birthday else progress
 
 
 async def _accounts(
@@ -341,7 +343,9 @@ _LOCK = """SELECT id, version, merged_into, recorded_at, (SELECT max(revision) F
 _REVISION = "SELECT max(revision) FROM programme_revision"
 
 _ACCOUNTS = """SELECT a.member_id, a.currency, a.debt, a.held, a.lots_made, CAST(a.qualifying AS text), a.available,
-              a.next_due, a.pending, a.lapses_at, CAST(p.record AS text), f.birthday
+              a.next_due, a.pending, a.lapses_at, CAST(p.record AS text), f.birthday,
+              CASE WHEN a.currency = 'points' AND p.record IS NULL
+                   THEN (SELECT min(version) FROM purchase WHERE purchase.member_id = a.member_id) END
          FROM account a
          LEFT JOIN progress p ON p.member_id = a.member_id AND a.currency = 'points'
          LEFT JOIN profile f ON f.member_id = a.member_id AND a.currency = 'points'

@@ -94,7 +94,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     """Not after the first date among the unnamed lots."""
     pending: tuple[Pending, ...] = ()
     lapses_at: datetime | None = None
-    """When all lots lapse together unless the member does something before: expiry by activity."""
+    """When the lots without a date of their own lapse together unless the member does something before: expiry by
+    activity."""
 
     @property
     def available(self) -> int:
@@ -110,10 +111,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
         return sum([part.remaining for part in self.pending])
 
     def end_of(self, lot: Lot) -> datetime | None:
-        """When `lot` stops being good, by its own date or for want of activity; None never."""
-        if self.lapses_at is None or lot.expires_at is None:
-            return self.lapses_at or lot.expires_at
-        return min(self.lapses_at, lot.expires_at)
+        """When `lot` stops being good: by its own date, or without one for want of activity; None never."""
+        return lot.expires_at or self.lapses_at
 
 
 def whole(before: Account, thin: Account) -> Account:

@@ -129,7 +129,6 @@ def restore(
             account = _changed(account, lots=_with(account.lots, ((no, back),), 1))
             postings.append(Posting(AVAILABLE, back, no))
         else:
-            account = good_until(account, grace)
             fresh = Lot(account.lots_made + 1, origin, lot.earned_at, grace, back, back)
             account = _changed(account, lots=(*account.lots, fresh), lots_made=fresh.no)
             postings.append(Posting(AVAILABLE, back, fresh.no))
@@ -189,11 +188,6 @@ def active(account: Account, lapses_at: datetime | None) -> Account:
     if account.lapses_at is not None and account.lapses_at >= lapses_at:
         return account
     return _changed(account, lapses_at=lapses_at)
-
-
-def good_until(account: Account, instant: datetime) -> Account:
-    """Points given back after all had lapsed must not lapse at once again."""
-    return account if account.lapses_at is None else active(account, instant)
 
 
 def compact(account: Account) -> Account:

@@ -40,7 +40,7 @@ async def verify(engine: AsyncEngine, progress: Progress | None = None) -> Repor
     one for one; each version made by exactly one key, each key naming a version.
 
     Not proved: that a decision was right to be made (a limit kept, a campaign's conditions met, the rate of an award);
-    what no version records (segments, birthdays, a draw's seed, a purchase's lines beyond their sums).
+    what no version records (segments, birthdays, a draw's seed and winners, a purchase's lines beyond their sums).
     """
     async with engine.connect() as plain:
         connection = await plain.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -102,7 +102,7 @@ def _due(book: Book, account: AccountRow) -> None:
     """A credit is decided without reading the lots when nothing is due yet: it must not overlook one."""
     currency, rows = account.currency, book.rows
     left = [lot.expires_at for lot in rows.lots if lot.currency == currency and lot.remaining]
-    dates: list[datetime | None] = [*left, account.lapses_at if left else None]
+    dates: list[datetime | None] = [*left, account.lapses_at if None in left else None]
     dates += [hold.expires_at for hold in rows.holds if hold.currency == currency and hold.state == "open"]
     dates += [part.vests_at for part in rows.pending if part.currency == currency and part.remaining]
     first = min((date for date in dates if date is not None), default=None)

@@ -222,7 +222,7 @@ class Ledger:
                 "lot", f"after entry {where} lot {posting.lot} of {after.amount} points has {after.remaining}"
             )
         if entry.kind == "expire":
-            end = min((one for one in (after.until, self.lapses.get(posting.currency)) if one), default=None)
+            end = after.until or self.lapses.get(posting.currency)
             if end is None or entry.occurred_at < end:
                 self._book.say(
                     "lot", f"entry {where} lets lot {posting.lot} lapse at {entry.occurred_at}, before {end}"
@@ -254,7 +254,6 @@ class Ledger:
                 return (emptied.source if emptied else 0), change.until
             case _:
                 # Given back after the date of the lot it was taken from.
-                self._no_sooner(currency, rules.grace(at, currency))
                 return 0, rules.grace(at, currency)
 
     # Pending points
@@ -311,19 +310,20 @@ class Ledger:
                 self._was_active(change.currency, rules.lapse(at, change.currency))
             case "claim" if change.base:
                 self._was_active(change.currency, rules.lapse(at, change.currency))
-            case "reinstate":
-                self._no_sooner(change.currency, rules.grace(at, change.currency))
+            case "adjust" if _given(change) > 0:
+                self._was_active(change.currency, rules.lapse(at, change.currency))
 
     def _was_active(self, currency: str, lapses_at: datetime | None) -> None:
-        if lapses_at is None or self.lapses.get(currency) is None:
-            self.lapses[currency] = lapses_at
-        else:
-            self._no_sooner(currency, lapses_at)
+        before = self.lapses.get(currency)
+        self.lapses[currency] = lapses_at if lapses_at is None or before is None else max(before, lapses_at)
 
-    def _no_sooner(self, currency: str, instant: datetime) -> None:
-        """What is given back after all had lapsed does not lapse at once again."""
-        if (lapses_at := self.lapses.get(currency)) is not None:
-            self.lapses[currency] = max(lapses_at, instant)
+
+def _given(change: Change) -> int:
+    """What an adjustment itself moved of its currency, without what the clock did by then."""
+    if change.currency == POINTS:
+        return change.points + change.expired - change.released - change.vested
+    moved = next((one for one in change.others if one.currency == change.currency), None)
+    return moved.points + moved.expired - moved.released - moved.vested if moved else 0
 
 
 class _Sums:

@@ -135,6 +135,8 @@ class Purchases:
         bought = _Bought(change, self._sound(change), period, measured, self._payment(change))
         self._bought[no] = bought
         self._standing.add(period, measured)
+        if change.purchase != no:
+            book.same("change", f"version {no}: its purchase", change.purchase, no)
         if change.paid_points != bought.payment.points:
             book.same("purchase", f"purchase {no}: points that paid", change.paid_points, bought.payment.points)
         if change.period:
@@ -240,10 +242,11 @@ class Purchases:
         book, no, version = self._book, bought.version, change.version
         due = self._due(bought, change)
         floor = change.period and book.rules(change).returns.negative == "floor"
-        for currency, upto in due.items():
+        posted = {posting.currency for _, postings in book.of(version, "return") for posting in postings}
+        for currency in sorted({POINTS, *due, *posted}):
             taken = book.moved(version, "issued", "return", currency=currency)
             waiting = -book.moved(version, "pending", "return", currency=currency)
-            points = upto - bought.due.get(currency, 0)
+            points = due.get(currency, 0) - bought.due.get(currency, 0)
             before = self._ledger.found.get(currency) or self._now(currency, no)
             first = min(points, before.waiting)
             there = min(points - first, max(0, before.available)) if floor else points - first
@@ -336,8 +339,8 @@ class Purchases:
             journal = change.awards, rules.qualification.measure, bought.measured
             self._row(no, ("awards", "measure", "measured"), said, journal)
         if rules.worth is not None and record.paid_points:
-            said, worth = record.paid_amount * rules.worth.points, record.paid_points * rules.worth.amount
-            self._book.same("purchase", f"purchase {no}: money that points paid", said, worth)
+            paid, worth = record.paid_amount * rules.worth.points, record.paid_points * rules.worth.amount
+            self._book.same("purchase", f"purchase {no}: money that points paid", paid, worth)
 
     def _since(self, bought: _Bought, record: Purchase) -> None:
         """What returns made of it."""

@@ -71,8 +71,10 @@ def _sweep(ground: Ground) -> Reading:
             "cpu_share": round(swept.cpu_seconds / swept.seconds, 3),
             "waited_for_the_lock_seconds": round(swept.waited_seconds, 2),
             "memory_grown_mib": round(swept.grown_kib / 1024, 1),
-            "reads": len(reads),
-            "reads_ms_first_median_last_max": [reads[0], median(reads), reads[-2], max(reads)],
+            "look_ms": reads[0],
+            "turns": len(reads) - 1,
+            "turn_ms_median_max": [median(reads[1:]), max(reads[1:])],
+            "last_look_ms": reads[-1],
         },
         faults,
     )

@@ -9,22 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter, process_time
 
 import msgspec
 import uvloop
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import read
 from core.clock import system_clock
-from core.database import connect
+from core.database import Driver, connect
 from core.engine.engine import Engine
 from core.processes import die_with_parent
 from core.programme.book import ProgrammeBook
 from core.sweep import sweep
+
+Due = Callable[[Driver, datetime, int], AsyncGenerator[list[int], None]]
 
 WAITS_SECONDS = 30.0
 """For the lock of a sweeper that was killed: its server learns of it from the socket."""
@@ -45,7 +47,7 @@ class Swept(msgspec.Struct):
     grown_kib: int
     """By how much the highest resident memory grew over the sweep."""
     reads_ms: list[float]
-    """Each look at what is due, in order."""
+    """Each time it asked whose turn it is, in order; the first is the look at all that is due."""
 
 
 async def run(orders: SweepOrders) -> Swept:
@@ -75,14 +77,16 @@ async def run(orders: SweepOrders) -> Swept:
     return swept
 
 
-def _timed(
-    due: Callable[[AsyncEngine, datetime, int], Awaitable[list[int]]], taken: list[float]
-) -> Callable[[AsyncEngine, datetime, int], Awaitable[list[int]]]:
-    async def timed(engine: AsyncEngine, now: datetime, limit: int) -> list[int]:
-        started = perf_counter()
-        found = await due(engine, now, limit)
-        taken.append(perf_counter() - started)
-        return found
+def _timed(due: Due, taken: list[float]) -> Due:
+    async def timed(connection: Driver, now: datetime, at_once: int) -> AsyncGenerator[list[int], None]:
+        async with aclosing(due(connection, now, at_once)) as batches:
+            while True:
+                started = perf_counter()
+                members = await anext(batches, None)
+                taken.append(perf_counter() - started)
+                if members is None:
+                    return
+                yield members
 
     return timed
 

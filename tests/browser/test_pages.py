@@ -212,11 +212,12 @@ async def test_a_reward_is_sent_to_a_store(visits: Visits, house: House, regular
 
 
 async def test_a_new_tier_is_celebrated_on_every_page(visits: Visits, house: House) -> None:
-    """A band that comes with the purchase that earned it, and its benefits; nothing jumps."""
+    """A band that comes with the purchase that earned it, and its benefits; nothing jumps. Each page in a profile of its
+    own: of several in one, only the foremost draws every frame."""
     who = await house.enrol()
-    card = await visits.open(card_of(house, who), width=375, height=2600)
-    phone = await visits.open(phone_of(house, who), width=375, height=2600)
-    kiosk = await visits.open(f"/kiosk?token={await house.kiosk(who)}", width=768, height=1024)
+    card = await visits.open_fresh(card_of(house, who), width=375, height=2600)
+    phone = await visits.open_fresh(phone_of(house, who), width=375, height=2600)
+    kiosk = await visits.open_fresh(f"/kiosk?token={await house.kiosk(who)}", width=768, height=1024)
     told = ((card, "celebration.title"), (phone, "celebration.title"), (kiosk, "member.celebration.title"))
     for page, path in told:
         await live(page)

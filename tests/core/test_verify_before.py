@@ -177,6 +177,8 @@ DAMAGE = [
     ("UPDATE lot SET source = 3 WHERE no = 2", "lot", "lot 2: source is 3, the journal makes it 0"),
     ("UPDATE entry SET awards = '[[\"base\", \"\", 125]]' WHERE version = 3", "award", "its version says none"),
     ("INSERT INTO progress VALUES (7, '{\"first_purchase\": 3}')", "progress", "the first purchase is 3"),
+    ("INSERT INTO progress VALUES (7, '{\"counters\": {\"reward/small\": 9}}')",
+     "progress", "reward/small was counted 9 times"),
 ]  # fmt: skip
 
 

@@ -153,6 +153,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     (everywhere("bought", '"star", 3', '"double", 3'), "award progress tally", "the award of campaign 'double' is of"),
     # Tiers
     (change("bought", "qualified", "221"), "qualifying", "what qualifies is 221"),
+    (change("bought", "purchase", "7"), "change", "its purchase is 7"),
     (change("bought", "period", "4052"), "qualifying", "the period it qualifies in is 4052"),
     (change("part_back", "qualified", "-79"), "qualifying", "what no longer qualifies is (4051, -79)"),
     (change("vest", "tier", '"base"'), "tier", "the tier at version"),

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import draws, read
-from core.database import connect
+from core.database import connect, connected
 from core.engine.engine import Engine
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError
@@ -85,7 +85,8 @@ class Years:
         if day == REVISED_ON:
             await publish_programme(self.database.owner_url, SECOND, self.clock.now)
         self.swept += await sweep(self.pool, self.engine, self.clock)
-        assert await read.due(self.pool, self.clock.now, 10) == []
+        async with connected(self.pool) as connection:
+            assert [members async for members in read.due(connection, self.clock.now, 10)] == []
         if day.day == 1:
             await draws.run_draws(self.pool, self.engine, self.book, self.clock)
         self._write()

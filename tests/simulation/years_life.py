@@ -61,7 +61,7 @@ class Life:
         self._draws: list[tuple[int, Callable[[datetime], Wish]]] = [
             (46, self._buy), (11, self._return), (9, self._act), (6, self._hold), (4, self._hold_points),
             (7, self._claim), (1, self._grant), (6, self._use), (2, self._unuse), (2, self._cancel), (4, self._adjust),
-            (1, self._reinstate), (2, self._extend), (1, self._link), (3, self._traits),
+            (2, self._reinstate), (2, self._extend), (1, self._link), (3, self._traits),
         ]  # fmt: skip
 
     def wish(self, now: datetime) -> Wish:
@@ -184,7 +184,9 @@ class Life:
         return Wish(AdjustPoints(points, "by hand", self._rng.choice(["points", "points", "stars"])))
 
     def _reinstate(self, now: datetime) -> Wish:
-        return Wish(ReinstatePoints(self._rng.choice([1, 10, 60]), "a complaint"))
+        return Wish(
+            ReinstatePoints(self._rng.choice([1, 10, 60]), "a complaint", self._rng.choice(["points", "stars"]))
+        )
 
     def _extend(self, now: datetime) -> Wish:
         until = now + timedelta(days=self._rng.randint(20, 200))

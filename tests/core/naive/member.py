@@ -21,6 +21,7 @@ class Naive(Spending):
         self.begin(now)
         if points > 0:
             self.purse(currency).give(points, self.good_until(now, currency), made=self.following)
+            self.active(currency, now)
         else:
             self.need(-points, currency)
             self.purse(currency).take(-points)
@@ -35,7 +36,6 @@ class Naive(Spending):
             raise Refused("nothing_expired")
         purse.lost -= points
         purse.give(points, until, made=self.following)
-        purse.stay_good(until)
         return self.end(now, currency=currency, until=until)
 
     def extend(

@@ -68,7 +68,8 @@ class Purse:
         return sum(part.left for part in self.waiting)
 
     def end_of(self, lot: Lot) -> datetime | None:
-        return min((end for end in (lot.expires, self.lapses) if end is not None), default=None)
+        """A lot without a date of its own ends for want of activity."""
+        return self.lapses if lot.expires is None else lot.expires
 
     def ends(self) -> Iterable[datetime]:
         for lot in self.lots:
@@ -131,13 +132,7 @@ class Purse:
             if end is None or now < end:
                 lot.left += points
             else:
-                self.stay_good(grace)
                 self.lots.append(Lot(grace, points))
-
-    def stay_good(self, until: datetime) -> None:
-        """Points given back after all lapsed do not lapse at once again."""
-        if self.lapses is not None:
-            self.lapses = max(self.lapses, until)
 
     def expire(self, lot: Lot) -> None:
         self.lost += lot.left
