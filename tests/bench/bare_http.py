@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import uvicorn
 from litestar import Litestar, post
 
-from bff.bodies import PurchaseAnswer, PurchaseBody, ReceiptLink, TierAnswer
+from bff.bodies import AwardAnswer, PurchaseAnswer, PurchaseBody, ReceiptLink, TierAnswer
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,6 +23,8 @@ async def record_purchase(data: PurchaseBody) -> PurchaseAnswer:
         purchase_id=data.id,
         earned=data.total // 10,
         pending=0,
+        awards=[AwardAnswer("base", "", data.total // 10, "points")],
+        due=data.total,
         balance=data.total,
         tier=TierAnswer("silver", "Silver Disc", data.total, 20_000, "Gold Disc"),
         receipt=ReceiptLink("http://127.0.0.1:8000/r/AAAAAAAAAAAAAAAAAAAAAAAAAAAA"),

@@ -416,7 +416,7 @@ async def test_a_lost_network_is_told_and_caught_up(
     card = await visits.open(addresses.card, width=375, height=812)
     phone = await visits.open(addresses.phone, width=375, height=812)
     receipt = await visits.open(addresses.receipt, width=375, height=812)
-    pages = ((card, 3), (phone, 3), (receipt, 0))
+    pages = ((card, 7), (phone, 7), (receipt, 0))
     before = await card.locator(BALANCE).inner_text()
     for page, offered in pages:
         await live(page)

@@ -114,8 +114,8 @@ async def test_one_that_failed_leaves_the_rest_to_the_next(
 async def test_points_given_back_to_a_lapsed_account_are_not_due(
     engine: Engine, pool: AsyncEngine, clock: SettableClock
 ) -> None:
-    """Stars lapse a year after the last of them. One that is given back then has a date of its own, and the sweep does not
-    take the account for one that it could not settle."""
+    """Stars lapse a year after the last of them. One that is given back then has a date of its own, and the sweep does
+    not take the account for one that it could not settle."""
     member = await enrol(engine)
     clock.forward(days=1)
     await send(engine, bought(clock.now, 1_000), member)

@@ -56,6 +56,8 @@ def named(name: str) -> State:
 
 ADJUSTED: Change = change(318, "adjust", -9, 12925, reason="A long reason, " * 33)
 OFTEN = tuple(change(318 - i, "adjust", 9, 12925, reason=NASTY) for i in range(20))
+_BEFORE, _, _REST = default_document().partition("[[rewards]]")
+WITHOUT_REWARDS = _BEFORE + "[[segments]]" + _REST.partition("[[segments]]")[2]
 STATES: dict[str, State] = {
     "silver": State(snapshot()),
     "newcomer": State(snapshot(change(1, "enrol", 0, 0), version=1, points=0, qualifying=0)),
@@ -75,7 +77,7 @@ STATES: dict[str, State] = {
     "nasty reasons": State(snapshot(*OFTEN)),
     "no website": State(snapshot(), programme((PLAIN, '"'))),
     "no terms": State(snapshot(), programme((f"\nterms = {TERMS}", ""))),
-    "no rewards": State(snapshot(), Published(7, parse(default_document().split("[[rewards]]")[0]))),
+    "no rewards": State(snapshot(), Published(7, parse(WITHOUT_REWARDS))),
     "nasty terms": State(
         snapshot(), programme((TERMS, f"{{ en = {quoted(NASTY)}, zh-Hans = {quoted(NASTY[::-1])} }}"))
     ),
