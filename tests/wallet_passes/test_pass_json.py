@@ -92,7 +92,7 @@ STATES: dict[str, State] = {
 # A text that stands for two things. "Member", the label, is not "Member", the tier, in Chinese.
 TWICE: dict[str, State] = {
     **{
-        f"called {label}": named(label) for label in ("Points", "Tier", "Member", "Rewards", "3 rewards", "Silver Disc")
+        f"called {label}": named(label) for label in ("Points", "Tier", "Member", "Rewards", "7 rewards", "Silver Disc")
     },
     "called like the brand": named("Harbour Records"),
     "called like a change": named("Balance now %@"),
@@ -198,7 +198,7 @@ def test_the_face_of_the_card(signer: Signer) -> None:
         ("secondaryFields", "member", "Member 1174"),
         ("secondaryFields", "to_next", "11,404"),
         ("auxiliaryFields", "this_year", "18,596"),
-        ("auxiliaryFields", "ready", "3 rewards"),
+        ("auxiliaryFields", "ready", "7 rewards"),
     ]
     colours = ("backgroundColor", "foregroundColor", "labelColor")
     for name in ("the first tier", "silver", "gold"):
