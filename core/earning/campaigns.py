@@ -25,11 +25,11 @@ _WEEK = timedelta(days=3)
 
 
 class Met(msgspec.Struct, frozen=True):
-    """A campaign whose conditions hold, and what it gives."""
+    """A campaign whose conditions hold, and what it gives; `use` where that is limited."""
 
     campaign: Campaign
     award: Award
-    use: Use
+    use: Use | None
 
 
 def met(
@@ -43,8 +43,8 @@ def met(
         if (_money(basket, lines) if lines else whole) < campaign.min_spend:
             continue
         points = campaign.bonus or _multiplied(campaign, basket, base, lines, programme)
-        use = Use(limits.campaign(campaign.id), day, campaign.limits)
-        if points and limits.exceeded(use, progress, tallies) is None:
+        use = Use(limits.campaign(campaign.id), day, campaign.limits) if campaign.limited else None
+        if points and (use is None or limits.exceeded(use, progress, tallies) is None):
             award = Award("campaign", campaign.id, points, campaign.currency, campaign.qualifies, lines)
             yield Met(campaign, award, use)
 

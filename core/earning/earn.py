@@ -7,6 +7,7 @@ it had given.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -19,8 +20,8 @@ from core.programme.document import Programme, Tier
 from core.snapshot import Award, Line
 
 
-class Earned(msgspec.Struct, frozen=True):
-    """`uses` are the campaigns given, to be counted."""
+class Earned(msgspec.Struct, frozen=True, dict=True):
+    """`uses` are the limited campaigns given, to be counted."""
 
     awards: tuple[Award, ...]
     uses: tuple[Use, ...] = ()
@@ -29,11 +30,11 @@ class Earned(msgspec.Struct, frozen=True):
         """Points by some rules, or by all."""
         return sum([a.points for a in self.awards if a.currency == POINTS and (not rules or a.rule in rules)])
 
-    @property
+    @cached_property
     def base(self) -> int:
         return self.points("base", "rule")
 
-    @property
+    @cached_property
     def bonus(self) -> int:
         return self.points("tier")
 
@@ -56,7 +57,7 @@ def earn(basket: Basket, tier: Tier, progress: Progress, tallies: Mapping[str, i
         return Earned(tuple(awards))
     found = list(campaigns.met(basket, base, tier.key, progress, tallies, programme))
     given = campaigns.stacked(found, programme)
-    return Earned((*awards, *(one.award for one in given)), tuple(one.use for one in given))
+    return Earned((*awards, *(one.award for one in given)), tuple(one.use for one in given if one.use))
 
 
 def _base(basket: Basket, programme: Programme) -> list[Award]:

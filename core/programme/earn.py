@@ -126,6 +126,10 @@ class Campaign(Strict, frozen=True, dict=True, kw_only=True):
         return bool(self.segments or self.first_purchase or self.birthday)
 
     @cached_property
+    def limited(self) -> bool:
+        return self.limits != UseLimits()
+
+    @cached_property
     def excess(self) -> Fraction:
         """What a multiplier gives for each point of base; 0 for a bonus."""
         return Fraction(self.multiplier) - 1 if self.multiplier else Fraction(0)

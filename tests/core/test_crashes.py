@@ -149,7 +149,7 @@ async def test_an_unknown_commit_is_answered_as_the_first_answer_and_counts_once
     assert second.change.available == 107
     # Each version is told once; of one found after the fact only the record is known, so whoever shows it must read.
     assert [(c.change.member, c.change.version) for c in told] == [(member, 2), (member, 3), (new.member, 1)]
-    assert [c.account is None for c in told] == [moment == "done"] * 3
+    assert [c.holdings is None for c in told] == [moment == "done"] * 3
     replay = await send(engine, bought(START, 1000), member, key="slip 1")
     assert (replay.replay, replay.change) == (True, first.change)
     report = await verified(database.url)
