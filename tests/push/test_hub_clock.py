@@ -46,7 +46,7 @@ async def test_points_lapse_on_the_screen_at_local_midnight(stage: Stage) -> Non
     member = await stage.enrol()
     await stage.buy(member)
     _, wire = await stage.attached(member)
-    until_then = datetime.fromisoformat(wire.states[0]["view"]["expiring"]["at"])
+    until_then = datetime.fromisoformat(wire.states[0]["view"]["expiry_schedule"][0]["at"])
     local = until_then.astimezone(ZoneInfo("Asia/Hong_Kong"))
     assert (local.hour, local.minute, local.second) == (0, 0, 0)
     stage.clock.now = until_then - timedelta(microseconds=1)
