@@ -1,7 +1,7 @@
 """Rules bent on purpose, each by one function: the random lives or a table of cases must notice.
 
 A test that never fails proves nothing. Here each rule is broken as a slip would break it, and whoever watches over it has
-to say so within few examples.
+to say so within some hundred examples.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FEW = settings(
     deadline=None,
     database=None,
     derandomize=True,
-    max_examples=60,
+    max_examples=600,
     stateful_step_count=40,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
