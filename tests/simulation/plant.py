@@ -110,7 +110,7 @@ class Plant:
         """`kill -9` of one, and wait until it is really gone."""
         victim = self.processes(kind)[0]
         victim.send_signal(signal.SIGKILL)
-        await until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, f"{kind} is gone")
+        await until(lambda: not alive(victim), f"{kind} is gone")
 
     async def kill_parent(self) -> None:
         """`kill -9` of the parent; its workers and servers go with it, by the kernel's promise."""
