@@ -40,7 +40,7 @@ _log = structlog.get_logger("core.sweep")
 
 
 async def sweep(database: AsyncEngine, engine: Engine, clock: Clock, progress: Progress = lambda _: None) -> int:
-    """Settle what is due now; returns how many members had something. None, if another process is at it. Raises
+    """Settle what is due now; returns how many members had something; 0 where another process is at it. Raises
     `Unavailable` (`stuck`) where somebody cannot be settled; everybody else is by then."""
     async with connected(database) as connection:
         if not await read.become_sweeper(connection):
@@ -100,11 +100,24 @@ async def _settle(engine: Engine, members: Iterator[int], key: str) -> int:
 
 
 async def run(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock: Clock) -> None:
-    """Sweep and look after the draws for ever; a turn that fails is tried again at the next."""
+    """Sweep and look after the draws for ever; what fails is tried again at the next turn."""
     while True:
         await asyncio.sleep(EVERY_SECONDS)
-        try:
-            await sweep(database, engine, clock)
-            await draws.run_draws(database, engine, book, clock)
-        except* (ChorusError, DBAPIError, OSError) as errors:
-            _log.warning("sweep_failed", error=str(errors.exceptions[0]).splitlines()[0])
+        await turn(database, engine, book, clock)
+
+
+async def turn(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock: Clock) -> None:
+    """One sweep and one look at the draws. Neither waits for the other to succeed: a member who cannot be settled keeps no
+    draw from its end."""
+    try:
+        await sweep(database, engine, clock)
+    except* (ChorusError, DBAPIError, OSError) as errors:
+        _log.warning("sweep_failed", error=_first_line(errors))
+    try:
+        await draws.run_draws(database, engine, book, clock)
+    except* (ChorusError, DBAPIError, OSError) as errors:
+        _log.warning("draws_failed", error=_first_line(errors))
+
+
+def _first_line(errors: BaseExceptionGroup[BaseException]) -> str:
+    return next(iter(str(errors.exceptions[0]).splitlines()), type(errors.exceptions[0]).__name__)

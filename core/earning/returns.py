@@ -79,7 +79,7 @@ def record(state: State, command: ReturnPurchase, context: Context) -> Decision:
         reason=command.reason,
         paid_points=paid_back - purchase.paid_back,
         paid_amount=_unpaid(purchase, after) - _unpaid(purchase, before),
-        flags=("debt",) if holdings.account.debt > opened.holdings.account.debt else (),
+        flags=("debt",) if any(one.debt > opened.holdings.of(code).debt for code, one in holdings.accounts()) else (),
     )
     return Decision(
         change=change,

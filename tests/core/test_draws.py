@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core import draws
+from core import draws, sweep
 from core.adjustments.decide import AdjustPoints
 from core.database import connect, connected
 from core.engine.engine import Engine
@@ -180,4 +180,19 @@ async def test_a_conclusion_that_dies_midway_is_gone_on_with(
     await _turn(pool, engine, clock)
     assert await scalar(pool, "SELECT count(*) FROM member_version WHERE command = 'grant'") == 3
     assert await scalar(pool, "SELECT count(*) FROM draw WHERE concluded_at IS NOT NULL") == 1
+    await pool.dispose()
+
+
+async def test_a_sweep_that_fails_keeps_no_draw_from_its_end(
+    database: Database, open_engine: OpenEngine, clock: SettableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish_programme(database.owner_url, document() + DRAW)
+    engine, pool = await open_engine(), connect(database.url, pool_size=3)
+
+    async def stuck(*_: object) -> int:
+        raise Unavailable("somebody cannot be settled", code="stuck")
+
+    monkeypatch.setattr(sweep, "sweep", stuck)
+    await sweep.turn(pool, engine, await _programme(pool), clock)
+    assert await scalar(pool, "SELECT count(*) FROM draw") == 1
     await pool.dispose()

@@ -138,3 +138,11 @@ def _life(**rules: object) -> Life:
     if "others" in rules:
         given["campaigns"] = []
     return Life(parse(written(Rules(**{**given, **rules}))), now=NOW)  # type: ignore[arg-type]
+
+
+def test_a_debt_in_any_currency_is_flagged() -> None:
+    life = _life()
+    life.buy(10_000)
+    life.do(AdjustPoints(-10, "all stars spent", "stars"))
+    back = life.do(ReturnPurchase(2))
+    assert (back.available, life.state.holdings.of("stars").debt, back.flags) == (0, 10, ("debt",))
