@@ -107,8 +107,8 @@ async def run(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock:
 
 
 async def turn(database: AsyncEngine, engine: Engine, book: ProgrammeBook, clock: Clock) -> None:
-    """One sweep and one look at the draws. Neither waits for the other to succeed: a member who cannot be settled keeps no
-    draw from its end."""
+    """One sweep and one look at the draws. Neither waits for the other to succeed: a member who cannot be settled keeps
+    no draw from its end."""
     try:
         await sweep(database, engine, clock)
     except* (ChorusError, DBAPIError, OSError) as errors:
