@@ -74,8 +74,8 @@ class Buying(Base):
         self.begin(now)
         bought.left, all_back = left, not any(pieces or money for pieces, money in left)
         back = bought.total - sum(money for _, money in left)
+        owed = {currency: purse.debt for currency, purse in self.purses.items()}
         given = self._pay_back(now, bought, back, all_back)
-        debt = self.purse("points").debt
         taken = self._call_back(purchase, bought)
         less = self._unmeasured(bought, back, all_back) - bought.measured_back
         bought.measured_back += less
@@ -86,7 +86,8 @@ class Buying(Base):
         away = bought.paid_amount + sum(off for _, off in bought.vouchers)
         amount_back = away if all_back else share(away, bought.total, back) if bought.total else 0
         amount, bought.amount_back = amount_back - bought.amount_back, amount_back
-        flags = ("debt",) if self.purse("points").debt > debt else ()
+        deeper = any(purse.debt > owed.get(currency, 0) for currency, purse in self.purses.items())
+        flags = ("debt",) if deeper else ()
         return self.end(
             now, base=-taken, paid_points=given, paid_amount=amount, qualified=-less, purchase=purchase, flags=flags
         )
