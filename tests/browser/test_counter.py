@@ -72,11 +72,13 @@ async def test_a_sale_by_keys_alone(visits: Visits, house: House, guest: Shopper
     # The tier's own price is taken as soon as it is known whose basket this is.
     await expect(page.locator(".lines > li").first).to_contain_text("Member price US$54.00")
     await expect(page.locator(".due strong")).to_have_text("US$79.80")
+    await settled(page)
 
     await page.keyboard.press("F6")
     await page.keyboard.press("Enter")
     await expect(page.locator("[data-voucher]")).to_have_attribute("aria-pressed", "true")
     await expect(page.locator(".due strong")).to_have_text("US$69.80")
+    await settled(page)
     await page.keyboard.press("F4")
     await page.keyboard.type("550")
     await page.keyboard.press("Enter")
@@ -84,6 +86,7 @@ async def test_a_sale_by_keys_alone(visits: Visits, house: House, guest: Shopper
     await expect(page.locator("#scan")).to_be_focused()
     before = (await view_of(house, guest))["balance"]["points"]
     gain = int((await page.locator(".wh b").inner_text()).replace(",", ""))
+    await settled(page)
     await page.keyboard.press("Enter")
 
     await expect(page.locator("[data-told]")).to_contain_text(f"Sale complete, +{gain} points.")
@@ -278,12 +281,14 @@ async def test_the_shop_follows_the_members_balance(visits: Visits, house: House
     await expect(page.locator("chorus-earn")).to_contain_text("to Gold Disc")
     await page.locator("[data-add]").click()
     await expect(page.locator("chorus-cart .cc-due strong")).to_have_text("US$54.00")
+    await settled(page)
     await page.locator("[data-most]").click()
     most = int(54.00 * 0.3 * 500)
     points = (await view_of(house, guest))["balance"]["points"]
     assert points < most, "the test wants a member who cannot pay all that may be paid"
     paying = points // 5 * 5
     await expect(page.locator("chorus-cart .hint").first).to_contain_text(f"{formats.number(paying)} points pay")
+    await settled(page)
     answer = await house.adjust(guest, -2_000)
     left = answer["balance"] // 5 * 5
     await expect(page.locator("chorus-cart .hint").first).to_contain_text(f"{formats.number(left)} points pay")

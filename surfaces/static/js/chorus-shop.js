@@ -148,7 +148,7 @@ export class ChorusCart extends Quoted {
         </div>
         <p class="num hint" data-bind="points_text"></p>
       </div>
-      <p class="err" role="alert" data-bind="told"></p>
+      <p class="err cc-told" role="alert" data-bind="told"></p>
       <dl class="cc-sum">
         <div>
           <dt data-word="total"></dt>

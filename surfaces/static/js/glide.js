@@ -9,8 +9,12 @@ const GLIDE_MS = 220;
 const AT_ONCE_MS = 1;
 const OUT = "cubic-bezier(.16, 1, .3, 1)";
 
-/** @type {WeakMap<Element, Animation>} */
-const gliding = new WeakMap();
+/**
+ * A box that still glides is not stopped to be sent elsewhere: the second way is added to the first, by the other property.
+ * (By the same one the eye would see no jump either, but browsers count one.)
+ * @type {{translate: WeakMap<Element, Animation>, transform: WeakMap<Element, Animation>}}
+ */
+const gliding = { translate: new WeakMap(), transform: new WeakMap() };
 
 /**
  * Runs `change`, which draws something new inside `around`. Only whole boxes glide: words inside a line go with it.
@@ -19,7 +23,6 @@ const gliding = new WeakMap();
 export function glide(around, change, calm = true) {
   const before = new Map(boxes(around).map((el) => [el, el.getBoundingClientRect()]));
   change();
-  for (const el of before.keys()) gliding.get(el)?.cancel();
   if (around === document.body) holdStill(before);
   /** How far each box is from where it was; what it holds goes with it. @type {Map<Element, number>} */
   const moved = new Map();
@@ -30,16 +33,21 @@ export function glide(around, change, calm = true) {
     if (!visible(was) || !visible(now)) continue;
     const along = carried(el, moved);
     const own = was.top - now.top - along;
-    const glides = Math.abs(own) >= 2 && getComputedStyle(el).display !== "inline";
-    moved.set(el, glides ? along + own : along);
-    if (glides) starts.push([el, own]);
+    const moves = Math.abs(own) >= 2 && getComputedStyle(el).display !== "inline";
+    moved.set(el, moves ? along + own : along);
+    if (moves) starts.push([el, own]);
   }
   for (const [el, by] of starts) {
-    const from = { transform: `translateY(${by}px)` };
-    const options = { duration: calm && !still.matches ? GLIDE_MS : AT_ONCE_MS, easing: OUT };
-    gliding.set(el, el.animate([from, { transform: "none" }], options));
+    const duration = calm && !still.matches ? GLIDE_MS : AT_ONCE_MS;
+    const free = !glides(el, "translate") ? "translate" : "transform";
+    const way = free === "translate" ? `0 ${by}px` : `translateY(${by}px)`;
+    const composite = glides(el, free) ? "add" : "replace";
+    gliding[free].set(el, el.animate([{ [free]: way }, { [free]: "none" }], { duration, easing: OUT, composite }));
   }
 }
+
+/** @param {Element} el @param {"translate" | "transform"} by */
+const glides = (el, by) => gliding[by].get(el)?.playState === "running";
 
 /**
  * What has the focus stays where it is, by scrolling: a button that was pressed is not moved on by what it brought about above it.

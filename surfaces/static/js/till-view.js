@@ -31,7 +31,8 @@ export function shown(state, tools) {
       id: item.id,
       name: item.name,
       quantity: item.quantity,
-      note: noteOf(item, tools),
+      /* Always something: a name that moved up for it would move under the eye at every second piece. */
+      note: noteOf(item, tools) || words("each", { price: money.money(item.price) }),
       amount_text: money.plain(item.price * item.quantity),
       picked: item.id === state.picked && basket.items.length > 1,
       wrong: faults.lines.get(i) ?? "",
