@@ -162,15 +162,11 @@ def with_released(context: Context, opened: Opening) -> Context:
 
 def put_back(holdings: Holdings, ended: Iterable[Hold]) -> tuple[Holdings, tuple[Tally, ...]]:
     """The progress and the stock after holds that came to nothing: neither counts as had."""
-    counters, tallies = dict(holdings.progress.counters), []
+    progress, tallies = holdings.progress, list[Tally]()
     for held in ended:
-        key = limits.reward(held.reward)
-        if counters.get(key):
-            counters[key] -= 1
-        if held.stocked:
-            tallies.append(Tally(key, -1))
-    progress = msgspec.structs.replace(holdings.progress, counters={key: n for key, n in counters.items() if n})
-    return msgspec.structs.replace(holdings, progress=progress), tuple(tallies)
+        progress, moved = limits.given_back(held.reward, progress, stocked=held.stocked)
+        tallies += moved
+    return holdings.with_progress(progress), tuple(tallies)
 
 
 def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[Holdings, tuple[Tally, ...]]:
@@ -180,7 +176,7 @@ def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[
     progress, tallies = limits.count(uses, holdings.progress, oldest=oldest)
     if progress is holdings.progress:
         return holdings, tallies
-    return msgspec.structs.replace(holdings, progress=progress), tallies
+    return holdings.with_progress(progress), tallies
 
 
 def active(holdings: Holdings, currency: str, at: datetime, context: Context) -> Holdings:

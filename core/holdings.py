@@ -89,6 +89,9 @@ class Holdings(msgspec.Struct, frozen=True, array_like=True):
             self, account=accounts.get(POINTS, self.account), others={**self.others, **others}
         )
 
+    def with_progress(self, progress: Progress) -> Holdings:
+        return msgspec.structs.replace(self, progress=progress)
+
     def with_voucher(self, voucher: Voucher) -> Holdings:
         """Entered, or as it is now."""
         assert self.vouchers is not None, "a command that moves vouchers needs them all"

@@ -93,6 +93,19 @@ def count(uses: Iterable[Use], progress: Progress, *, oldest: date) -> tuple[Pro
     return msgspec.structs.replace(progress, counters=kept), tuple(tallies)
 
 
+def given_back(
+    id: str, progress: Progress, *, stocked: bool, counted: bool = True
+) -> tuple[Progress, tuple[Tally, ...]]:
+    """One fewer of reward `id` is had: a piece that was taken of the stock is there again. What was granted was never
+    `counted`: giving it back makes no room for another."""
+    key = reward(id)
+    counters = dict(progress.counters)
+    if counted and counters.get(key):
+        counters[key] -= 1
+    kept = {key: n for key, n in counters.items() if n}
+    return msgspec.structs.replace(progress, counters=kept), ((Tally(key, -1),) if stocked else ())
+
+
 def oldest_counted(today: date, replay_window_days: int) -> date:
     return today - timedelta(days=replay_window_days + KEEP_DAYS)
 

@@ -128,7 +128,7 @@ def _seen(holdings: Holdings, version: int) -> Holdings:
     if holdings.progress.first_purchase:
         return holdings
     progress = msgspec.structs.replace(holdings.progress, first_purchase=version)
-    return msgspec.structs.replace(holdings, progress=progress)
+    return holdings.with_progress(progress)
 
 
 def _purchase(

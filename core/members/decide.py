@@ -101,7 +101,7 @@ def set_traits(state: State, command: SetTraits, context: Context) -> Decision:
         return Decision(change=None, holdings=state.holdings)
     opened = opening(state, context)
     progress = msgspec.structs.replace(opened.holdings.progress, segments=progress.segments, birthday=progress.birthday)
-    holdings = msgspec.structs.replace(opened.holdings, progress=progress)
+    holdings = opened.holdings.with_progress(progress)
     return Decision(
         change=change_of(state, context, "traits", holdings, opened),
         holdings=holdings,

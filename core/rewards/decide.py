@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from core import limits
 from core.decision import Context, Decision, Entry, HoldEnd, Opening, State, active, change_of, opening, with_released
 from core.earning.tender import amount_of
 from core.errors import FieldError, InvalidInput, Rejected
@@ -135,7 +136,8 @@ def void(state: State, command: VoidHold, context: Context) -> Decision:
     )
     holdings, tallies = opened.holdings.with_account(currency, account), tuple[Tally, ...]()
     if held.reward:
-        holdings, tallies = offer.given_back(held.reward, holdings, stocked=held.stocked)
+        progress, tallies = limits.given_back(held.reward, holdings.progress, stocked=held.stocked)
+        holdings = holdings.with_progress(progress)
     entry = Entry(kind="void", occurred_at=context.now, postings=postings, reverses=held.no, currency=currency)
     change = change_of(
         state,

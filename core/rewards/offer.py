@@ -71,19 +71,8 @@ def had(reward: Reward, holdings: Holdings, context: Context) -> tuple[Holdings,
     shared = [key] if reward.stock is not None else []
     if reward.kind == "draw":
         shared.append(limits.tickets(reward.id))
-    after = _with_counters(holdings, {**counters, key: counters.get(key, 0) + 1})
-    return after, tuple(Tally(one, 1) for one in shared)
-
-
-def given_back(
-    reward: str, holdings: Holdings, *, stocked: bool, counted: bool = True
-) -> tuple[Holdings, tuple[Tally, ...]]:
-    """One fewer of it is had. What was granted was never `counted`: giving it back makes no room for another."""
-    key = limits.reward(reward)
-    counters = dict(holdings.progress.counters)
-    if counted and counters.get(key):
-        counters[key] -= 1
-    return _with_counters(holdings, counters), ((Tally(key, -1),) if stocked else ())
+    progress = msgspec.structs.replace(holdings.progress, counters={**counters, key: counters.get(key, 0) + 1})
+    return holdings.with_progress(progress), tuple(Tally(one, 1) for one in shared)
 
 
 def use_of(reward: Reward, context: Context) -> Use:
@@ -98,8 +87,3 @@ def window(reward: Reward, programme: Programme) -> tuple[datetime | None, datet
         opens if opens is None or opens.tzinfo else opens.replace(tzinfo=programme.tzinfo),
         closes if closes is None or closes.tzinfo else closes.replace(tzinfo=programme.tzinfo),
     )
-
-
-def _with_counters(holdings: Holdings, counters: dict[str, int]) -> Holdings:
-    progress = msgspec.structs.replace(holdings.progress, counters={key: n for key, n in counters.items() if n})
-    return msgspec.structs.replace(holdings, progress=progress)

@@ -149,10 +149,11 @@ def cancel(state: State, command: CancelVoucher, context: Context) -> Decision:
     voucher = _named(opened.holdings, lambda one: one.no == command.voucher)
     if voucher.used or not voucher.good_at(context.now):
         raise Rejected("only a voucher that is good and was never used can be taken back", code="voucher_not_good")
-    holdings, tallies = offer.given_back(
-        voucher.reward, opened.holdings, stocked=voucher.stocked, counted=voucher.points > 0
+    progress, tallies = limits.given_back(
+        voucher.reward, opened.holdings.progress, stocked=voucher.stocked, counted=voucher.points > 0
     )
-    holdings, entries = holdings.with_voucher(msgspec.structs.replace(voucher, void=True)), opened.entries
+    holdings, entries = opened.holdings.with_voucher(msgspec.structs.replace(voucher, void=True)), opened.entries
+    holdings = holdings.with_progress(progress)
     if voucher.points:
         account, postings = movements.restore(
             holdings.of(voucher.currency),

@@ -343,8 +343,8 @@ async def without_han_letters(page: Page) -> None:
 async def jumps(page: Page) -> list[str]:
     """What jumped from one place to another since it was last asked, all that moves being done.
 
-    Chromium takes a box that is sent elsewhere while it glides for one that jumped, though the eye sees none: a test that is
-    quicker than a hand waits until all is `settled` before its next deed.
+    Chromium takes a box that is sent elsewhere while it glides for one that jumped, though the eye sees no jump: a test
+    that is quicker than a hand waits until all is `settled` before its next deed.
     """
     await settled(page)
     found: list[str] = await page.evaluate("window.takeShifts()")

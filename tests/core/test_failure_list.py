@@ -1,20 +1,27 @@
 """What goes wrong in loyalty systems elsewhere, as they tell it themselves: each once here, at its smallest.
 
 Larger ones have tests of their own: twenty at once and fifty against a stock in `test_parallel*`, a till's retry in
-`test_door`, notifications in `tests/push`. Merging members comes with identities, messages with journeys.
+`test_door`, a guest registered at two places at once in `test_parallel`, notifications in `tests/push`. Merging members
+comes with identities, messages with journeys.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from core.adjustments.decide import AdjustPoints, SettleDue
 from core.earning.returns import ReturnPurchase
 from core.earning.slip import RecordPurchase
+from core.errors import Rejected
+from core.members.identifiers import Identifier, normalise
 from core.programme.validation import parse
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 from core.snapshot import Line
 from core.warning import schedule
+from tests.conftest import OpenEngine
+from tests.core.door import enrol, send
 from tests.core.life import Life
 from tests.core.programmes import document, programme
 
@@ -120,3 +127,16 @@ def test_every_date_is_shown_not_the_next_alone() -> None:
     dates = schedule(life.state.holdings.account)
     assert [points for _, points in dates] == [10, 10, 10]
     assert sum(points for _, points in dates) == life.state.holdings.account.available
+
+
+@pytest.mark.parametrize("written", ["  Guest@Example.COM ", "guest@example.com"])
+async def test_a_guest_who_is_known_does_not_become_a_second_account(open_engine: OpenEngine, written: str) -> None:
+    """However the address is written: it is refused to a second member, and what is bought by it is the first one's."""
+    engine = await open_engine()
+    member = await enrol(engine, Identifier("email", "guest@example.com"))
+    who = normalise(Identifier("email", written), "/member")
+    with pytest.raises(Rejected) as refused:
+        await enrol(engine, who)
+    assert refused.value.code == "identifier_taken"
+    answer = await send(engine, AdjustPoints(5, "a gift"), who)
+    assert (answer.member, answer.change.available) == (member, 5)
