@@ -31,11 +31,13 @@ if METRICS:
 import structlog  # noqa: E402
 import uvicorn  # noqa: E402
 import uvloop  # noqa: E402
+from sqlalchemy.exc import DBAPIError  # noqa: E402
 
 from bff.server import Application, running  # noqa: E402
 from bff.services import Services  # noqa: E402
 from bff.supervisor import LISTEN_FD, PARENT_PID, READY_FD, ROLES  # noqa: E402
 from bff.wire import OneWriteHttp  # noqa: E402
+from core.database import may_pass  # noqa: E402
 from core.processes import die_with_parent  # noqa: E402
 from core.settings import OperatorError, Settings  # noqa: E402
 from push.session import MAX_CLIENT_FRAME, Close, Refused  # noqa: E402
@@ -135,7 +137,18 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+    except Exception as error:
+        if not may_pass(error):
+            raise
+        # Begun while PostgreSQL recovers from a crash, most likely; our parent starts another.
+        sys.stderr.write(f"chorus: this worker ends, the database is away: {_last_line(error)}\n")
+        return 1
     return 0
+
+
+def _last_line(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return str(cause).strip().rpartition("\n")[2] or type(cause).__name__
 
 
 if __name__ == "__main__":
