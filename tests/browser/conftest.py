@@ -62,7 +62,8 @@ const corner = ({ x, y, width, height }) => `${x},${y} ${width}x${height}`;
 const keep = (entries) => {
   for (const { sources } of entries)
     for (const { node, previousRect, currentRect } of sources)
-      shifts.push(`${corner(previousRect)} -> ${corner(currentRect)}: ${node?.outerHTML?.slice(0, 90) ?? node?.data}`);
+      if (corner(previousRect) !== corner(currentRect))  // a text that was drawn anew in its place is told of too
+        shifts.push(`${corner(previousRect)} -> ${corner(currentRect)}: ${node?.outerHTML?.slice(0, 90) ?? node?.data}`);
 };
 const observer = new PerformanceObserver((list) => keep(list.getEntries()));
 observer.observe({ type: "layout-shift", buffered: true });
