@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
@@ -185,7 +186,8 @@ def _async_url(url: str) -> str:
 
 
 def migrate(owner_url: str, app_role: str | None, clock: Clock = system_clock) -> None:
-    """Bring the schema to this build's revision and see that a programme is in force. Safe to run at once twice."""
+    """Bring the schema to this build's revision and see that a programme is in force. Safe to run at once twice. What a
+    later build migrated is left as it is: it serves this one too."""
     asyncio.run(_migrate(owner_url, app_role, clock))
 
 
@@ -209,6 +211,8 @@ async def _migrate(owner_url: str, app_role: str | None, clock: Clock) -> None:
 
 
 def _upgrade(connection: Connection, app_role: str | None) -> None:
+    if _is_later(MigrationContext.configure(connection).get_current_revision()):
+        return
     config = _config()
     config.attributes["connection"] = connection
     own = make_url(str(connection.engine.url)).username
@@ -256,8 +260,10 @@ async def schema_revision(engine: AsyncEngine) -> str | None:
 
 def at_least_head(revision: str | None) -> bool:
     """Whether a database at `revision` serves this build: at its head, or migrated by a later one."""
-    if revision is None:
-        return False
+    return revision == head() or _is_later(revision)
+
+
+def _is_later(revision: str | None) -> bool:
+    """Whether it is none of this build's own."""
     script = ScriptDirectory.from_config(_config())
-    known = {known.revision for known in script.walk_revisions()}
-    return revision == head() or revision not in known
+    return revision is not None and revision not in {known.revision for known in script.walk_revisions()}

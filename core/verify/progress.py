@@ -83,10 +83,11 @@ class Uses:
             dropped = stored < used and self._may_be_dropped(key)
             if abs(stored - used) > self._unsure.get(key, 0) and not dropped:
                 book.say("progress", f"{key} was counted {stored} times, the journal makes it {used}")
-        # The release before did not write down who had bought.
-        if progress.first_purchase not in (self._first, self._first_of_this_release):
-            journal = self._first_of_this_release
-            book.same("progress", "the first purchase", progress.first_purchase, journal)
+        # The release before did not write down who had bought; this one looks it up until it has something to write.
+        bought_before = self._first != self._first_of_this_release
+        first = progress.first_purchase
+        if first not in (self._first, self._first_of_this_release) and (book.rows.progress or not bought_before):
+            book.same("progress", "the first purchase", first, self._first_of_this_release)
 
     def _used(self, key: str, limits: Limits, change: Change, rules: Rules) -> None:
         of_day = f"{key}/{rules.day(change.occurred_at).isoformat()}"

@@ -99,6 +99,15 @@ async def test_migrating_twice_at_once_and_again_changes_nothing(database: Datab
     await connection.close()
 
 
+async def test_a_build_that_is_started_again_leaves_the_schema_of_a_later_one(database: Database) -> None:
+    """As in a rolling deploy, when an instance of the release before dies after the migration."""
+    connection = await asyncpg.connect(plain(database.owner_url))
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await asyncio.to_thread(migrate, database.owner_url, "chorus_app")
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "9999"
+    await connection.close()
+
+
 @pytest.mark.parametrize(
     ("revision", "serves"), [(None, False), (head(), True), ("of a later build", True)], ids=["none", "head", "later"]
 )

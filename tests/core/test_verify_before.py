@@ -159,6 +159,13 @@ async def test_this_release_goes_on_with_it(database: Database, open_engine: Ope
     assert report.findings == []
 
 
+async def test_a_purchase_alone_goes_on_with_it(database: Database, open_engine: OpenEngine) -> None:
+    """It is not the member's first, so nothing is written down of it."""
+    await _written(database)
+    await send(await open_engine(), bought(START, 5_000), MEMBER)
+    assert (await verified(database.url)).findings == []
+
+
 DAMAGE = [
     ("UPDATE member_version SET change = jsonb_set(change, '{base}', '101') WHERE version = 3",
      "purchase", "the points it says it earned is 126, the journal makes it 125"),
