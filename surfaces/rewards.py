@@ -107,7 +107,8 @@ def price_of(rule: Rule, programme: Programme, w: Words) -> str:
 def _places(programme: Programme, w: Words) -> Iterator[Place]:
     yield Place(id="", name=w("reward.at_till"))
     for store in programme.stores:
-        yield Place(id=store.id, name=text_in(store.name, w.locale))
+        if store.collects:
+            yield Place(id=store.id, name=text_in(store.name, w.locale))
 
 
 def _moment(at: datetime, programme: Programme, w: Words) -> str:

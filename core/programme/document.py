@@ -130,6 +130,8 @@ class Tier(_Strict, frozen=True, dict=True, kw_only=True):
 class Store(_Strict, frozen=True, kw_only=True):
     id: str
     name: Text
+    collects: bool = True
+    """Whether what was redeemed elsewhere can be collected there."""
 
 
 class Product(_Strict, frozen=True, kw_only=True):

@@ -164,8 +164,11 @@ def _check_store(store: str, reward: Reward, context: Context) -> None:
         return
     if not reward.collect_days:
         raise Rejected("this reward is not kept for collection in a store", code="not_collected")
-    if store not in context.programme.stores_by_id:
+    found = context.programme.stores_by_id.get(store)
+    if found is None:
         raise InvalidInput.at("/store", "is not a store of the programme")
+    if not found.collects:
+        raise InvalidInput.at("/store", "is a store where nothing is collected")
 
 
 def _held(

@@ -8,7 +8,7 @@ import pytest
 
 from core.adjustments.decide import AdjustPoints, SettleDue
 from core.engine.commands import Command
-from core.programme.validation import parse
+from core.programme.validation import default_document, parse
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 from core.rewards.vouchers import ClaimReward
 from tests.core.life import Life
@@ -154,6 +154,14 @@ def test_a_reward_is_kept_in_a_store_for_some_days(reward: str, store: str, code
     assert life.try_to(SettleDue()) is None
     life.now = held.expires_at
     assert life.do(SettleDue()).released == 10
+
+
+def test_nothing_is_collected_in_a_store_that_does_not() -> None:
+    life = Life(parse(default_document()))
+    life.do(AdjustPoints(50_000, "a gift"))
+    refused = life.refusal(HoldReward("box", "online"))
+    assert [(error.pointer, refused.code) for error in refused.errors] == [("/store", "invalid_input")]
+    assert life.do(HoldReward("box", "pier-road")).reward == "box"
 
 
 def test_tickets_of_a_draw_are_numbered_from_one_until_it_closes() -> None:
