@@ -170,6 +170,7 @@ def wall(faces: WallFaces, page: Page, *, last: Cause | None = None) -> str:
             "css/receipt.css",
             "css/pass.css",
             "css/wall.css",
+            "css/wall-faces.css",
             "css/wall-panel.css",
         ),
         config={

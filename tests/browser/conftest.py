@@ -52,6 +52,13 @@ from tests.conftest import SettableClock, copy_of
 PATIENCE_MS = 10_000
 """How long a page may take to show what a test waits for; nothing ever takes so long when it works."""
 BALANCE = '[data-number$="balance.points"]'
+RECORD_NUMBERS = f"""() => {{
+    window.numbers = [];
+    const el = document.querySelector('{BALANCE}');
+    new MutationObserver(() => window.numbers.push(el.textContent)).observe(
+        el, {{ childList: true, characterData: true, subtree: true }});
+}}"""
+"""Every text that the balance has from now on, in `window.numbers`."""
 CUSTOMERS = 40
 """Of the log's 2,357: enough for a replay that has a sale every few days."""
 

@@ -242,3 +242,39 @@ def lay(under: dict[str, Any], over: dict[str, Any]) -> None:
             lay(under[key], value)
         else:
             under[key] = value
+
+
+# Pieces that fragments are put together of: each is whole but for what a case adds.
+CAMPAIGN = '[[campaigns]]\nid = "c"\nname = { en = "C" }\n'
+DOUBLE = CAMPAIGN + 'multiplier = "2"\n'
+REWARD = '[[rewards]]\nid = "r"\nname = { en = "R" }\nstub = { en = "R" }\n'
+GOODS = REWARD + "points = 10\n"
+VOUCHER = GOODS + 'kind = "voucher"\n'
+DRAW = GOODS + 'kind = "draw"\ncloses = 2026-12-24T18:00:00\nprizes = [{ points = 100 }]\n'
+ONE = '[[rewards]]\nid = "v"\nname = { en = "V" }\nstub = { en = "V" }\npoints = 9\nkind = "voucher"\n'
+TIERS = '[[tiers]]\nkey = "a"\nname = { en = "A" }\nthreshold = 0\n'
+SILVER = TIERS + '[[tiers]]\nkey = "b"\nname = { en = "B" }\nthreshold = 10\n'
+RULE = '[[earn.rules]]\nid = "r"\nname = { en = "R" }\npoints_per_unit = "2"\n'
+STAR = '[[currencies]]\none = { en = "s" }\nother = { en = "ss" }\nexpiry = { months = 0 }\n'
+HUGE = "0x" + "f" * 6000
+"""More digits than Python writes out."""
+
+
+def ladder(lower: str, upper: str) -> str:
+    """Three tiers, at 0, 10 and 20, with a setting more for each of the upper two."""
+    return SILVER + lower + "\n" + SILVER[len(TIERS) :].replace('"b"', '"c"').replace("10", "20") + upper
+
+
+SALE = DOUBLE + "first_day = 2026-11-23\nlast_day = 2026-11-25\n"  # Monday to Wednesday
+ALONE = DOUBLE + "alone = true\n"
+ALSO = ALONE.replace('"c"', '"d"').replace('"2"', '"3"')
+
+
+WORTH = "[worth]\npoints = 100\namount = 100\n"
+PRICE = '[[member_prices]]\nsku = "x"\namount = 5\n'
+
+
+def twice(one: str, other: str, stacking: str = "add") -> str:
+    """Two campaigns that each double: either gives back three quarters of what points pay, both together 105 of 100."""
+    earn = f'[earn]\non_points_part = true\npoints_per_unit = "30"\nstacking = "{stacking}"\n'
+    return earn + DOUBLE + one + "\n" + DOUBLE.replace('"c"', '"d"') + other

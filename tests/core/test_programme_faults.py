@@ -1,5 +1,5 @@
 """What is refused of a programme document, subject by subject: a fragment laid over a whole one, the one place that is
-named, and what it says. Beside each refusal stand those next to it that are not refused."""
+named, and what it says. What is next to a refusal and is read stands in `test_programme_sound`."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ import pytest
 
 from core.errors import InvalidInput
 from core.programme.validation import from_builtins, parse, stored
-from tests.core.fragments import WHOLE, read, whole
+from tests.core.fragments import (
+    ALONE,
+    ALSO,
+    CAMPAIGN,
+    DOUBLE,
+    DRAW,
+    GOODS,
+    HUGE,
+    ONE,
+    PRICE,
+    REWARD,
+    RULE,
+    SALE,
+    SILVER,
+    STAR,
+    TIERS,
+    VOUCHER,
+    WHOLE,
+    WORTH,
+    ladder,
+    read,
+    twice,
+    whole,
+)
 
 Case = tuple[str, str, str]
-
-CAMPAIGN = '[[campaigns]]\nid = "c"\nname = { en = "C" }\n'
-DOUBLE = CAMPAIGN + 'multiplier = "2"\n'
-REWARD = '[[rewards]]\nid = "r"\nname = { en = "R" }\nstub = { en = "R" }\n'
-GOODS = REWARD + "points = 10\n"
-VOUCHER = GOODS + 'kind = "voucher"\n'
-DRAW = GOODS + 'kind = "draw"\ncloses = 2026-12-24T18:00:00\nprizes = [{ points = 100 }]\n'
-ONE = '[[rewards]]\nid = "v"\nname = { en = "V" }\nstub = { en = "V" }\npoints = 9\nkind = "voucher"\n'
-TIERS = '[[tiers]]\nkey = "a"\nname = { en = "A" }\nthreshold = 0\n'
-SILVER = TIERS + '[[tiers]]\nkey = "b"\nname = { en = "B" }\nthreshold = 10\n'
-RULE = '[[earn.rules]]\nid = "r"\nname = { en = "R" }\npoints_per_unit = "2"\n'
-STAR = '[[currencies]]\none = { en = "s" }\nother = { en = "ss" }\nexpiry = { months = 0 }\n'
-HUGE = "0x" + "f" * 6000
-"""More digits than Python writes out."""
-
-
-def _ladder(lower: str, upper: str) -> str:
-    """Three tiers, at 0, 10 and 20, with a setting more for each of the upper two."""
-    return SILVER + lower + "\n" + SILVER[len(TIERS) :].replace('"b"', '"c"').replace("10", "20") + upper
-
 
 SHAPE: list[Case] = [
     ("money = 1", "/money", "must be text in quotes"),
@@ -111,9 +114,9 @@ TIER: list[Case] = [
     ('[qualification]\nmeasure = "visits"\nmin_visit = 0', "/qualification/min_visit", "1 to"),
     ("[qualification]\nmin_visit = 500", "/qualification/min_visit", 'unless measure is "visits"'),
     (TIERS + "lifetime = 5", "/tiers/0/lifetime", "must be left out"),
-    (_ladder("lifetime = 90", "lifetime = 90"), "/tiers/2/lifetime", "above the lifetime of a tier below it (90)"),
-    (_ladder("lifetime = 90", "lifetime = -1"), "/tiers/2/lifetime", "0 to"),
-    (_ladder("", "lifetime = 19"), "/tiers/2/lifetime", "at least the tier's threshold (20)"),
+    (ladder("lifetime = 90", "lifetime = 90"), "/tiers/2/lifetime", "above the lifetime of a tier below it (90)"),
+    (ladder("lifetime = 90", "lifetime = -1"), "/tiers/2/lifetime", "0 to"),
+    (ladder("", "lifetime = 19"), "/tiers/2/lifetime", "at least the tier's threshold (20)"),
     (SILVER.replace("10", HUGE), "/tiers/1/threshold", "at most"),
     (SILVER.replace("10", "-10"), "/tiers/1/threshold", "at most"),
     (SILVER + "benefits = [{ en = 'x' }, { }]", "/tiers/1/benefits/1", "English wording"),
@@ -149,10 +152,6 @@ EARN: list[Case] = [
     ("[earn.actions.share]\npoints = 5\nlimits = { per_member = 0 }", "/earn/actions/share/limits/per_member",
      "leave it out"),
 ]  # fmt: skip
-
-SALE = DOUBLE + "first_day = 2026-11-23\nlast_day = 2026-11-25\n"  # Monday to Wednesday
-ALONE = DOUBLE + "alone = true\n"
-ALSO = ALONE.replace('"c"', '"d"').replace('"2"', '"3"')
 
 CAMPAIGNS: list[Case] = [
     (CAMPAIGN, "/campaigns/0", "either a multiplier or a bonus"),
@@ -260,9 +259,6 @@ REWARDS: list[Case] = [
     (DRAW.replace("}]", ", count = 9 }]") + "stock = 8", "/rewards/0/stock", "at least the 9 prizes"),
 ]
 
-WORTH = "[worth]\npoints = 100\namount = 100\n"
-PRICE = '[[member_prices]]\nsku = "x"\namount = 5\n'
-
 SPEND: list[Case] = [
     ("[worth]\npoints = 0\namount = 10", "/worth/points", "1 to"),
     ("[worth]\npoints = 10\namount = 0", "/worth/amount", "1 to"),
@@ -281,17 +277,11 @@ SPEND: list[Case] = [
 BACK = '[earn]\non_points_part = true\npoints_per_unit = "{}"\n[worth]\npoints = 10\namount = {}\n'
 
 
-def _twice(one: str, other: str, stacking: str = "add") -> str:
-    """Two campaigns that each double: either gives back three quarters of what points pay, both together 105 of 100."""
-    earn = f'[earn]\non_points_part = true\npoints_per_unit = "30"\nstacking = "{stacking}"\n'
-    return earn + DOUBLE + one + "\n" + DOUBLE.replace('"c"', '"d"') + other
-
-
 LOOPS: list[Case] = [
-    (_twice("", ""), "/earn/on_points_part", "worth 105 (channel store, tier gold, campaign c, campaign d)"),
-    (_twice('weekdays = ["mon", "tue"]', 'weekdays = ["tue"]'), "/earn/on_points_part", "worth 105"),
-    (_twice('skus = ["x"]', 'categories = ["y"]'), "/earn/on_points_part", "sku x, category y"),
-    (_twice("last_day = 2026-11-25", "first_day = 2026-11-25"), "/earn/on_points_part", "worth 105"),
+    (twice("", ""), "/earn/on_points_part", "worth 105 (channel store, tier gold, campaign c, campaign d)"),
+    (twice('weekdays = ["mon", "tue"]', 'weekdays = ["tue"]'), "/earn/on_points_part", "worth 105"),
+    (twice('skus = ["x"]', 'categories = ["y"]'), "/earn/on_points_part", "sku x, category y"),
+    (twice("last_day = 2026-11-25", "first_day = 2026-11-25"), "/earn/on_points_part", "worth 105"),
     # 20 points a unit, a gold member half as many more, a point worth 10 cents: 100 comes back as 300.
     (BACK.format("20", 100), "/earn/on_points_part", "pay for 100 earn points worth 300"),
     (BACK.format("20", 100), "/earn/on_points_part", "channel store, tier gold"),
@@ -331,71 +321,6 @@ def test_a_fault_is_named_by_its_place_and_says_what_to_do(fragment: str, pointe
     assert [error.pointer for error in refused.value.errors] == [pointer]
     assert sentence in refused.value.errors[0].detail
     assert refused.value.code == "programme_invalid"
-
-
-SOUND = [
-    "",
-    "schema = 1",
-    '[brand]\nterms = { en = "Two\\nlines", fr = "" }',
-    '[expiry]\nmode = "fixed"\non = "02-29"',
-    "[expiry]\nwarn_days = 0\nagain_days = 0",
-    _ladder("lifetime = 10", "lifetime = 20"),
-    _ladder("lifetime = 10", ""),
-    '[qualification]\nmeasure = "visits"\nmin_visit = 500',
-    RULE + 'sku = "a/b"\n' + RULE.replace('"r"', '"s"') + 'category = "a/b"',
-    "[earn.channels.web]\nvest_days = 366",
-    "[earn.actions.review]\npoints = 5\nlimits = { per_member_day = 1 }",
-    DOUBLE + 'first_purchase = true\ncategories = ["a"]\nskus = ["b"]',
-    DOUBLE + 'birthday = "day"\nweekdays = ["mon"]',
-    SALE + 'weekdays = ["tue", "sun"]',
-    DOUBLE + "hours = [{ start = 22:00:00, end = 00:00:00 }, { start = 00:00:00, end = 02:00:00 }]",
-    DOUBLE + "hours = [{ start = 10:00:00, end = 12:00:00 }, { start = 12:00:00, end = 13:00:00 }]",
-    DOUBLE + "limits = { per_member = 1, per_member_day = 1, per_day = 1, in_all = 1 }",
-    CAMPAIGN + "bonus = 5\nlimits = { per_member_day = 1 }",
-    CAMPAIGN + "bonus = 5\nfirst_purchase = true",
-    CAMPAIGN + 'bonus = 5\ncurrency = "badges"\nmin_spend = 1',
-    # A category that earns nothing, and a sku of it that does.
-    RULE.replace('"2"', '"0"') + 'category = "gift"\n' + RULE.replace('"r"', '"s"') + 'sku = "card"\n' + DOUBLE
-    + 'categories = ["gift"]',
-    ALONE + "last_day = 2026-11-25\n" + ALSO + "first_day = 2026-11-26",
-    ALONE + 'tiers = ["gold"]\n' + ALSO,
-    ALONE + "limits = { in_all = 100 }\n" + ALSO,
-    ALONE + 'currency = "stars"\n' + ALSO,
-    REWARD + 'points = 0\nkind = "voucher"\nper_member = 1\nvalue = 500',
-    VOUCHER + "value = 0\nvalid_days = 0\nuses = 5",
-    GOODS + "money = 100\ncollect_days = 7\nstock = 3\nper_member = 3",
-    GOODS + "opens = 2026-11-23T10:00:00\ncloses = 2026-11-23T10:30:00+01:00",
-    GOODS + 'kind = "charity"\nper_member = 1',
-    DRAW.replace("points = 100", 'reward = "v", count = 9') + "stock = 9\n" + ONE,
-    REWARD + 'points = 0\nper_member = 1\nkind = "draw"\ncloses = 2026-12-24T18:00:00\nprizes = [{ points = 100 }]',
-    WORTH + 'cap = "1"',
-    PRICE + 'tiers = ["gold"]\n' + PRICE + 'tiers = ["base"]',
-    # Just below a loop, and what would be one if it did not end.
-    '[earn]\non_points_part = true\npoints_per_unit = "66.6"',
-    '[earn]\non_points_part = true\npoints_per_unit = "34"\n' + DOUBLE.replace("2", "2.5")
-    + "limits = { per_member = 9 }",
-    '[earn]\non_points_part = true\npoints_per_unit = "34"\n' + DOUBLE.replace("2", "2.5")
-    + "limits = { in_all = 9 }",
-    '[earn]\non_points_part = true\npoints_per_unit = "34"\n' + DOUBLE.replace("2", "2.5") + "first_purchase = true",
-    # Two that double, and never the same purchase.
-    _twice('weekdays = ["mon"]', 'weekdays = ["tue"]'),
-    _twice('stores = ["mitte"]', 'stores = ["online"]'),
-    _twice('tiers = ["base"]', 'tiers = ["gold"]'),
-    _twice('channels = ["store"]', 'channels = ["web"]'),
-    _twice("last_day = 2026-11-25", "first_day = 2026-11-26"),
-    _twice("hours = [{ start = 09:00:00, end = 10:00:00 }]", "hours = [{ start = 10:00:00, end = 00:00:00 }]"),
-    _twice("alone = true", 'skus = ["x"]'),
-    _twice("", "", "best"),
-    '[earn]\npoints_per_unit = "1000"',  # more than everything back, but points that pay do not earn
-    '[earn]\nrounding = "half_up"\npoints_per_unit = "10"',
-    CAMPAIGN + "bonus = 500\nmin_spend = 510",
-    CAMPAIGN + "bonus = 500\nmin_spend = 1\nlimits = { per_member_day = 1 }",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("fragment", SOUND, ids=range(len(SOUND)))
-def test_what_is_next_to_a_fault_is_read(fragment: str) -> None:
-    read(fragment)
 
 
 def test_every_fault_of_a_document_is_told_at_once() -> None:
