@@ -185,7 +185,7 @@ class ReceiptLink(msgspec.Struct):
 
 
 class AwardAnswer(msgspec.Struct):
-    """Why points were given. `id` is of the rule, tier, campaign or action; empty for the base rate."""
+    """Why points were given, each reason once. `id` is of the rule, tier, campaign or action; empty for the base rate."""
 
     rule: str
     id: str

@@ -33,6 +33,7 @@ from core.earning.slip import MAX_LINES, RecordPurchase
 from core.errors import FieldError, InvalidInput, NotFound
 from core.members.identifiers import Identifier, normalise
 from core.snapshot import Line
+from surfaces.reasons import by_reason
 
 MAX_TEXT = 200
 """Of a sku, a name, a category."""
@@ -106,7 +107,7 @@ class PurchasesController(Controller):
                 purchase_id=answers.purchase_id(answer.member, answer.version),
                 earned=change.earned,
                 pending=change.earned if change.vests_at else 0,
-                awards=[AwardAnswer(one.rule, one.id, one.points, one.currency) for one in change.awards],
+                awards=[AwardAnswer(one.rule, one.id, one.points, one.currency) for one in by_reason(change.awards)],
                 due=change.amount - change.paid_amount,
                 balance=change.available,
                 tier=tier_answer(services, change, locale_of(request)),

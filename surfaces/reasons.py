@@ -1,9 +1,12 @@
-"""Why points were given, in words: one line an award, the same on every surface."""
+"""Why points were given, in words: one line a reason, the same on every surface."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from core.points import POINTS, round_points
 from core.programme.document import Programme, ProgrammeKey, text_in
@@ -14,9 +17,20 @@ from surfaces.wording import Words, formats, words
 
 
 def reasons_of(change: Change, programme: Programme, w: Words) -> tuple[Reason, ...]:
-    """An award a line, in the order in which they were given."""
-    awards = change.awards or _unexplained(change)
+    """A reason a line, in the order in which they were given."""
+    awards = by_reason(change.awards or _unexplained(change))
     return tuple([_reason(award, change, programme, w) for award in awards]) if awards else ()
+
+
+def by_reason(awards: Iterable[Award]) -> tuple[Award, ...]:
+    """One award for each reason there is, with all that it gave: a ledger has one for the lines of each rate, so that
+    returns take back what each earned, and that is nothing to be told."""
+    found: dict[tuple[str, str, str], Award] = {}
+    for part in awards:
+        key = part.rule, part.id, part.currency
+        one = found.get(key)
+        found[key] = replace(one, points=one.points + part.points, lines=(*one.lines, *part.lines)) if one else part
+    return tuple(found.values())
 
 
 def _unexplained(change: Change) -> tuple[Award, ...]:

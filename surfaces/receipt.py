@@ -19,7 +19,7 @@ from core.snapshot import Award, Line, Purchase, Snapshot
 from surfaces import masking
 from surfaces.expiry import good_from
 from surfaces.figures import points_text
-from surfaces.reasons import reason
+from surfaces.reasons import by_reason, reason
 from surfaces.standing import balance_of
 from surfaces.titles import items_text, place_text
 from surfaces.views import Arithmetic, Payment, ReceiptLine, ReceiptView
@@ -59,7 +59,7 @@ def _printed(purchase: Purchase, key: ProgrammeKey, locale: str) -> ReceiptView:
         paid=tuple(_paid(purchase, programme, w)) if purchase.paid_points or purchase.vouchers else (),
         earned=purchase.earned,
         earned_text=formats.signed(purchase.earned) or "0",
-        arithmetic=tuple(_arithmetic(award, purchase, programme, w) for award in purchase.granted),
+        arithmetic=tuple(_arithmetic(award, purchase, programme, w) for award in by_reason(purchase.granted)),
         pending_note=_pending_note(purchase, programme, w),
         balance_after=purchase.available,
         balance_after_text=points_text(purchase.available, programme, w),

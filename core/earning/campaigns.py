@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import msgspec
 
 from core import limits
+from core.earning.base import base_of
 from core.earning.basket import Basket
 from core.earning.slate import candidates
 from core.holdings import Progress
@@ -25,11 +26,16 @@ _WEEK = timedelta(days=3)
 
 
 class Met(msgspec.Struct, frozen=True):
-    """A campaign whose conditions hold, and what it gives; `use` where that is limited."""
+    """A campaign whose conditions hold, and all that it gives, as one award; `use` where that is limited."""
 
     campaign: Campaign
     award: Award
     use: Use | None
+
+    @property
+    def derived(self) -> bool:
+        """Whether it gives by what each line earns, and not the same for any."""
+        return self.campaign.currency == POINTS and not self.campaign.bonus
 
 
 def met(
@@ -104,17 +110,3 @@ def _multiplied(campaign: Campaign, basket: Basket, base: int, lines: tuple[int,
         base = base_of(basket, lines, campaign.currency, programme)
     excess = campaign.excess
     return round_points(base * excess.numerator, excess.denominator, programme.earn.rounding)
-
-
-def base_of(basket: Basket, lines: tuple[int, ...], currency: str, programme: Programme) -> int:
-    """What some lines (() all) earn as base in a currency, as if they were the whole basket."""
-    rates, earning = programme.rates, basket.earning
-    if currency != POINTS or not rates.ruled:
-        money = sum([earning[i] for i in lines]) if lines else sum(earning)
-        exact = rates.whole_base(currency, basket.channel) * money
-    else:
-        exact = 0
-        for i in lines or range(len(earning)):
-            line = basket.lines[i]
-            exact += rates.whole_by_rule(rates.rule_of(line.sku, line.category), basket.channel) * earning[i]
-    return round_points(exact, rates.denominator, programme.earn.rounding)

@@ -1,7 +1,7 @@
 """What a basket earns: base by the rates that apply to its lines, a share more by tier, campaigns; each rounded once.
 
-Every award has its rule, so that the sum explains itself. Returns take back by award: what the returned lines' share of
-it had given.
+Every award has its rule, so that the sum explains itself; what one rule gives may be several awards, one for the lines of
+each rate. Returns take back by award: what the returned lines' share of it had given.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import cached_property
 import msgspec
 
 from core.earning import campaigns
+from core.earning.base import Groups, base_of, by_rate, groups_of
 from core.earning.basket import Basket
 from core.holdings import Progress
 from core.limits import Use
@@ -21,7 +22,7 @@ from core.snapshot import Award, Line
 
 
 class Earned(msgspec.Struct, frozen=True, dict=True):
-    """`uses` are the limited campaigns given, to be counted."""
+    """`uses` are the limited campaigns given, to be counted: one each, whatever the awards."""
 
     awards: tuple[Award, ...]
     uses: tuple[Use, ...] = ()
@@ -45,37 +46,29 @@ class Earned(msgspec.Struct, frozen=True, dict=True):
 
 def earn(basket: Basket, tier: Tier, progress: Progress, tallies: Mapping[str, int], programme: Programme) -> Earned:
     """The channel of the basket is one that the programme names."""
-    awards = _base(basket, programme)
+    groups = groups_of(basket, programme)
+    awards = _base(basket, groups, programme)
     base = sum([award.points for award in awards])
     extra, rounding = tier.bonus, programme.earn.rounding
     if bonus := round_points(base * extra.numerator, extra.denominator, rounding):
-        awards.append(Award("tier", tier.key, bonus))
+        awards += by_rate(Award("tier", tier.key, bonus), basket, groups, programme)
     for currency in programme.currencies:
-        if points := campaigns.base_of(basket, (), currency.code, programme):
+        if points := base_of(basket, (), currency.code, programme):
             awards.append(Award("base", "", points, currency.code))
     if not programme.campaigns:
         return Earned(tuple(awards))
     found = list(campaigns.met(basket, base, tier.key, progress, tallies, programme))
     given = campaigns.stacked(found, programme)
-    return Earned((*awards, *(one.award for one in given)), tuple(one.use for one in given if one.use))
+    for one in given:
+        awards += by_rate(one.award, basket, groups, programme) if one.derived else [one.award]
+    return Earned(tuple(awards), tuple(one.use for one in given if one.use))
 
 
-def _base(basket: Basket, programme: Programme) -> list[Award]:
-    rates = programme.rates
-    if not rates.ruled:
-        points = campaigns.base_of(basket, (), POINTS, programme)
-        return [Award("base", "", points, qualifies=True)] if points else []
-    by_rule: dict[str, list[int]] = {}
-    for i, line in enumerate(basket.lines):
-        by_rule.setdefault(rates.rule_of(line.sku, line.category), []).append(i)
+def _base(basket: Basket, groups: Groups, programme: Programme) -> list[Award]:
     awards = []
-    for rule, lines in by_rule.items():
-        points = campaigns.base_of(basket, tuple(lines), POINTS, programme)
-        if points:
-            whole = len(by_rule) == 1
-            awards.append(
-                Award("rule" if rule else "base", rule, points, qualifies=True, lines=() if whole else tuple(lines))
-            )
+    for rule, lines in groups.items():
+        if points := base_of(basket, lines, POINTS, programme):
+            awards.append(Award("rule" if rule else "base", rule, points, qualifies=True, lines=lines))
     return awards
 
 

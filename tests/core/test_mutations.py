@@ -30,6 +30,7 @@ from tests.core import (
     test_rules_part_payment,
     test_rules_pending,
     test_rules_return_mixtures,
+    test_rules_returns_rates,
     test_rules_tier_measures,
 )
 from tests.core.drivers import PureDriver
@@ -75,6 +76,10 @@ def kept_rounded_up(award: Award, lines: tuple[Line, ...], returned: tuple[tuple
     if not total or all(returned[i] == (lines[i].quantity, lines[i].amount) for i in chosen):
         return _kept(award, lines, returned)
     return -(-award.points * (total - back) // total)
+
+
+def on_all_lines(award: Award, *_: object) -> list[Award]:
+    return [award]
 
 
 def vesting_a_day_early(earned_at: datetime, days: int, programme: Programme) -> datetime:
@@ -123,6 +128,13 @@ MUTATIONS: list[tuple[str, str, object, Callable[[], None]]] = [
         "core.earning.returns.kept",
         kept_rounded_up,
         test_rules_return_mixtures.test_a_campaign_for_a_line_goes_back_with_that_line_alone,
+    ),
+    ("a tier's share that lies on lines of any rate", "core.earning.earn.by_rate", on_all_lines, lives),
+    (
+        "a tier's share that lies on lines of any rate",
+        "core.earning.earn.by_rate",
+        on_all_lines,
+        table(test_rules_returns_rates.test_what_stays_is_what_the_rest_earns_alone, test_rules_returns_rates.RETURNS),
     ),
     ("vesting a day early", "core.earning.purchase.vesting_of", vesting_a_day_early, lives),
     (

@@ -1,18 +1,20 @@
-"""Why points were given: a line an award, true whatever became of the programme since."""
+"""Why points were given: a line a reason, true whatever became of the programme since."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from core.points import POINTS
 from core.programme.document import Published
 from core.programme.validation import default_document, parse
 from core.snapshot import Award, Moved
+from surfaces import receipt
 from surfaces.activity import activity, activity_once
 from surfaces.views import LOCALES
-from tests.surfaces.samples import NOW, PUBLISHED, change
+from tests.surfaces.samples import NOW, PUBLISHED, PURCHASE, change, snapshot
 
 BASE = Award("base", "", 356, qualifies=True)
 TIER = Award("tier", "silver", 89)
@@ -32,8 +34,16 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("campaigns",
      {**SALE, "awards": (BASE, Award("campaign", "birthday", 356), Award("campaign", "first-app-order", 500))},
      [("Base, 10 per US$1", "+356"), ("Birthday week ×2", "+356"), ("First order by app", "+500")]),
-    ("another currency", {"awards": (STAR, Award("campaign", "sunday-stars", 2, "stars"))},
-     [("Sunday star", "+1 star"), ("Sunday star", "+2 stars")]),
+    ("another currency", {"awards": (STAR,)}, [("Sunday star", "+1 star")]),
+    ("more of another currency", {"awards": (Award("campaign", "sunday-stars", 2, "stars"),)},
+     [("Sunday star", "+2 stars")]),
+    ("lines of two rates: a reason has all that it gave, where its first part stood",
+     {**SALE, "awards": (Award("base", "", 100, lines=(0,)), Award("rule", "vinyl", 200, lines=(1, 2)),
+                         Award("tier", "silver", 25, lines=(0,)), Award("tier", "silver", 50, lines=(1, 2)),
+                         Award("campaign", "birthday", 100, lines=(0,)), Award("campaign", "birthday", 200, lines=(1, 2)),
+                         STAR, Award("campaign", "sunday-stars", 7))},
+     [("Base", "+100"), ("Double on vinyl", "+200"), ("Silver Disc, +25%", "+75"), ("Birthday week ×2", "+300"),
+      ("Sunday star", "+1 star"), ("Sunday star", "+7")]),
     ("a rule", {"awards": (Award("rule", "vinyl", 712),)}, [("Double on vinyl", "+712")]),
     ("what the programme no longer has",
      {"awards": (Award("rule", "x", 1), Award("tier", "x", 2), Award("campaign", "x", 3))},
@@ -52,14 +62,25 @@ def published() -> Published:
 
 
 @pytest.mark.parametrize(("details", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_a_line_an_award(published: Published, details: dict[str, Any], told: list[tuple[str, str]]) -> None:
+def test_a_line_a_reason(published: Published, details: dict[str, Any], told: list[tuple[str, str]]) -> None:
     one = change(5, "purchase", 1, 1, **details)
     [row] = activity((one,), published, "en")
     assert [(reason.text, reason.points_text) for reason in row.reasons] == told
     for locale in LOCALES:
         [row] = activity((one,), published, locale)
-        assert [reason.points for reason in row.reasons] == [award.points for award in one.awards] or not one.awards
+        assert (
+            sum(reason.points for reason in row.reasons) == sum(award.points for award in one.awards) or not one.awards
+        )
         assert all(reason.text and "{" not in reason.text for reason in row.reasons)
+
+
+def test_a_receipt_has_a_row_a_reason() -> None:
+    awards = (Award("base", "", 356, lines=(0,)), Award("tier", "silver", 80, lines=(0,)),
+              Award("tier", "silver", 9, lines=(1,)))  # fmt: skip
+    bought = msgspec.structs.replace(PURCHASE, awards=awards)
+    shown = receipt.view(snapshot(), PUBLISHED, NOW, "en", purchase=bought, link="l", live=False)
+    rows = [(row.label, row.points_text) for row in shown.arithmetic]
+    assert rows == [("Base, 10 per US$1", "356"), ("Silver Disc, +25%", "89")]
 
 
 def test_reasons_in_chinese() -> None:

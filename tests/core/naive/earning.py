@@ -82,7 +82,7 @@ def awards_of(rules: Rules, basket: Basket, shopper: Shopper) -> tuple[list[Awar
     for tier in rules.tiers:
         bonus = rounded(rules, Decimal(base) * Decimal(tier.bonus))
         if tier.key == shopper.tier and bonus:
-            awards.append(Award("tier", tier.key, bonus))
+            awards += _by_rate(rules, basket, Award("tier", tier.key, bonus))
     everything = range(len(basket.lines))
     for code in rules.others:
         points = rounded(rules, _exact(rules, basket, everything, code))
@@ -96,7 +96,10 @@ def awards_of(rules: Rules, basket: Basket, shopper: Shopper) -> tuple[list[Awar
     given = []
     for code in rules.currencies:
         given += _stacked(rules, [one for one in found if one[1].currency == code])
-    return awards + [award for _, award in given], [campaign for campaign, _ in given]
+    for campaign, award in given:
+        fixed = campaign.bonus or campaign.currency != "points"
+        awards += [award] if fixed else _by_rate(rules, basket, award)
+    return awards, [campaign for campaign, _ in given]
 
 
 def rounded(rules: Rules, value: Decimal) -> int:
@@ -114,6 +117,29 @@ def _base(rules: Rules, basket: Basket) -> list[Award]:
             lines = tuple(chosen) if len(groups) > 1 else ()
             awards.append(Award("rule" if id else "base", id, points, qualifies=True, lines=lines))
     return awards
+
+
+def _by_rate(rules: Rules, basket: Basket, award: Award) -> list[Award]:
+    """What comes of the base, laid on the lines of each rule by the points that they earn. The first rules together have
+    the most that is not more than their share. Where no rule's lines earn a whole point, by what they earn of one."""
+    ids = [_rate(rules, line)[0] for line in basket.lines]
+    chosen = award.lines or tuple(range(len(basket.lines)))
+    found = [id for id in dict.fromkeys(ids) if any(ids[i] == id for i in chosen)]
+    if len(found) == 1:
+        return [award]
+    lines = [tuple(i for i in chosen if ids[i] == id) for id in found]
+    exact = [_exact(rules, basket, one, "points") for one in lines]
+    weights = [Decimal(rounded(rules, one)) for one in exact]
+    if sum(weights) == 0:
+        weights = exact
+    parts, given, passed = [], 0, Decimal(0)
+    for one, weight in zip(lines, weights, strict=True):
+        passed += weight
+        upto = int(award.points * passed // sum(weights))
+        if upto > given:
+            parts.append(Award(award.rule, award.id, upto - given, award.currency, award.qualifies, one))
+        given = upto
+    return parts
 
 
 def _rate(rules: Rules, line: Line) -> tuple[str, str]:
