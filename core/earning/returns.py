@@ -8,6 +8,8 @@ down until all of it is back; what was earned stays by the share of each award's
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import msgspec
 
 from core.decision import Context, Decision, Entry, State, change_of, opening
@@ -18,7 +20,7 @@ from core.ledger import movements
 from core.ledger.account import ISSUED, REDEEMED, Account, Lot, Posting
 from core.ledger.expiry import grace_of
 from core.points import POINTS
-from core.snapshot import Award, Purchase
+from core.snapshot import Award, Line, Purchase
 
 
 class ReturnLine(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ def record(state: State, command: ReturnPurchase, context: Context) -> Decision:
     unqualified = _unqualified(purchase, after)
     less = unqualified - purchase.qualifying_taken_back
     holdings = holdings.with_account(POINTS, movements.qualify(holdings.account, purchase.period, -less))
-    if after == _all(purchase):
+    if _money_back(purchase, after) and not _money_back(purchase, before):
         holdings = _vouchers_back(holdings, purchase)
     points = sum(_taken(entry) for entry in taken if entry.currency == POINTS)
     parts = tuple(
@@ -219,7 +221,7 @@ def _unqualified(purchase: Purchase, after: Returned) -> int:
 
 
 def _vouchers_back(holdings: Holdings, purchase: Purchase) -> Holdings:
-    """All of the purchase is back: its vouchers are as before it."""
+    """All the purchase's money is back: its vouchers are as before it."""
     for no, _ in purchase.vouchers:
         voucher = next((one for one in holdings.vouchers or () if one.no == no), None)
         if voucher is not None and voucher.used:
@@ -231,37 +233,129 @@ def _returned(purchase: Purchase) -> Returned:
     return purchase.returned or tuple((0, 0) for _ in purchase.lines)
 
 
+def _money_back(purchase: Purchase, returned: Returned) -> bool:
+    """Whether all its money is back, though what cost nothing may be kept; of one that cost nothing, all of it."""
+    if not purchase.total:
+        return returned == _all(purchase)
+    return sum(amount for _, amount in returned) == purchase.total
+
+
 def _all(purchase: Purchase) -> Returned:
     return tuple((line.quantity, line.amount) for line in purchase.lines)
 
 
 def _with_lines(purchase: Purchase, before: Returned, lines: tuple[ReturnLine, ...]) -> Returned:
-    """`before` with each returned line laid on the purchase's lines of that sku, in their order."""
-    after = [list(pair) for pair in before]
+    """`before` with each returned line laid on the purchase's lines of its sku.
+
+    One sku may stand on several lines at several prices, and a return says only by its money which it means. So those
+    that are just what is left of a line are laid first, then those at a line's price per piece, then the others are
+    spread. In any order, whatever was bought can be returned at its price or below.
+    """
     for i, returning in enumerate(lines):
-        errors = []
-        if returning.quantity < 1:
-            errors.append(FieldError(f"/lines/{i}/quantity", "must be at least 1"))
-        if returning.amount < 0:
-            errors.append(FieldError(f"/lines/{i}/amount", "must not be negative"))
-        if not any(line.sku == returning.sku for line in purchase.lines):
-            errors.append(FieldError(f"/lines/{i}/sku", "is not on this purchase"))
-        if errors:
-            raise InvalidInput("the return has wrong fields", errors=tuple(errors))
-        quantity, amount = returning.quantity, returning.amount
-        for line, done in zip(purchase.lines, after, strict=True):
-            if line.sku != returning.sku:
-                continue
-            pieces = min(quantity, line.quantity - done[0])
-            money = min(amount, line.amount - done[1]) if pieces else 0
-            done[0] += pieces
-            done[1] += money
-            quantity, amount = quantity - pieces, amount - money
-        if quantity:
-            raise _exceeds(f"/lines/{i}/quantity")
-        if amount:
-            raise _exceeds(f"/lines/{i}/amount")
-    return tuple((quantity, amount) for quantity, amount in after)
+        _check(purchase, i, returning)
+    after, open_ = list(before), dict(enumerate(lines))
+    for fits in (_is_left, _is_priced):
+        for i, returning in tuple(open_.items()):
+            found = next((n for n in _of(purchase, returning) if fits(purchase.lines[n], after[n], returning)), None)
+            if found is not None:
+                after[found] = (after[found][0] + returning.quantity, after[found][1] + returning.amount)
+                del open_[i]
+    for i, returning in open_.items():
+        after = _spread(purchase, after, i, returning)
+    return tuple(after)
+
+
+def _check(purchase: Purchase, i: int, returning: ReturnLine) -> None:
+    errors = []
+    if returning.quantity < 1:
+        errors.append(FieldError(f"/lines/{i}/quantity", "must be at least 1"))
+    if returning.amount < 0:
+        errors.append(FieldError(f"/lines/{i}/amount", "must not be negative"))
+    if not _of(purchase, returning):
+        errors.append(FieldError(f"/lines/{i}/sku", "is not on this purchase"))
+    if errors:
+        raise InvalidInput("the return has wrong fields", errors=tuple(errors))
+
+
+def _of(purchase: Purchase, returning: ReturnLine) -> list[int]:
+    return [n for n, line in enumerate(purchase.lines) if line.sku == returning.sku]
+
+
+def _is_left(line: Line, done: tuple[int, int], returning: ReturnLine) -> bool:
+    return (returning.quantity, returning.amount) == (line.quantity - done[0], line.amount - done[1])
+
+
+def _is_priced(line: Line, done: tuple[int, int], returning: ReturnLine) -> bool:
+    """At the price per piece it was sold at, with so much of it left."""
+    at_price = returning.amount * line.quantity == line.amount * returning.quantity
+    return at_price and returning.quantity <= line.quantity - done[0] and returning.amount <= line.amount - done[1]
+
+
+def _spread(purchase: Purchase, before: list[tuple[int, int]], i: int, returning: ReturnLine) -> list[tuple[int, int]]:
+    """`before` with a returned line laid over several lines: pieces in their order, or the dearest first where those in
+    order cost less; money with them, up to their price.
+
+    What lies on another line than was meant, for less than its price, leaves the wrong money there. So money that is
+    more than those pieces cost is taken of what else is left, as long as all that is back of the sku is no more than so
+    many of its dearest pieces cost; beyond that, only of the lines whose pieces are returned with it.
+    """
+    lines, in_order, amount = purchase.lines, _of(purchase, returning), returning.amount
+    if returning.quantity > sum(lines[n].quantity - before[n][0] for n in in_order):
+        raise _exceeds(f"/lines/{i}/quantity")
+    if amount > sum(lines[n].amount - before[n][1] for n in in_order):
+        raise _exceeds(f"/lines/{i}/amount")
+    dearest = sorted(in_order, key=lambda n: Fraction(-lines[n].amount, lines[n].quantity))
+    for order in (in_order, dearest):
+        pieces = _pieces(purchase, before, order, returning.quantity)
+        if amount <= sum(_price_of(lines[n], before[n], pieces[n]) for n in order):
+            return _laid(purchase, before, pieces, amount, in_order)
+    back = returning.quantity + sum(before[n][0] for n in in_order)
+    so_many = _pieces(purchase, [(0, 0)] * len(lines), dearest, back)
+    cost = sum(_each(lines[n]) * so_many[n] for n in in_order)
+    if amount + sum(before[n][1] for n in in_order) <= cost:
+        return _laid(purchase, before, pieces, amount, in_order)
+    pieces = _pieces(purchase, before, in_order, returning.quantity)
+    touched = [n for n in in_order if pieces[n]]
+    if amount <= sum(lines[n].amount - before[n][1] for n in touched):
+        return _laid(purchase, before, pieces, amount, touched)
+    raise _exceeds(f"/lines/{i}/amount")
+
+
+def _pieces(purchase: Purchase, before: list[tuple[int, int]], order: list[int], quantity: int) -> dict[int, int]:
+    pieces = {}
+    for n in order:
+        pieces[n] = min(quantity, purchase.lines[n].quantity - before[n][0])
+        quantity -= pieces[n]
+    return pieces
+
+
+def _price_of(line: Line, done: tuple[int, int], pieces: int) -> int:
+    """What so many of its pieces cost, as far as it is left."""
+    return min(line.amount - done[1], _each(line) * pieces)
+
+
+def _each(line: Line) -> int:
+    """What a piece costs at most: tills give the odd cents to any of them."""
+    return -(-line.amount // line.quantity)
+
+
+def _laid(
+    purchase: Purchase, before: list[tuple[int, int]], pieces: dict[int, int], amount: int, among: list[int]
+) -> list[tuple[int, int]]:
+    """Money at the price of the pieces, then of what else is left: of lines that are all back first, of lines of which
+    no piece is back last."""
+    lines, money = purchase.lines, dict.fromkeys(pieces, 0)
+    kept = {n: lines[n].quantity - before[n][0] - more for n, more in pieces.items()}
+    for n in sorted(among):
+        money[n] = min(amount, _price_of(lines[n], before[n], pieces[n]))
+        amount -= money[n]
+    for n in sorted(among, key=lambda n: (kept[n] > 0, kept[n] == lines[n].quantity)):
+        more = min(amount, lines[n].amount - before[n][1] - money[n])
+        money[n], amount = money[n] + more, amount - more
+    after = list(before)
+    for n, count in pieces.items():
+        after[n] = (before[n][0] + count, before[n][1] + money[n])
+    return after
 
 
 def _exceeds(pointer: str) -> Rejected:

@@ -49,10 +49,10 @@ def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
             continue
         ledger.compare(change)
         awards(book, change)
-        whole = purchases.take(change)
+        paid_out = purchases.take(change)
         standing.compare(change)
         holds.take(change)
-        vouchers.take(change, purchases.records.get(change.purchase), whole=whole)
+        vouchers.take(change, purchases.records.get(change.purchase), paid_out=paid_out)
         uses.take(change)
     lots(book, ledger)
     pending(book, ledger, purchases)

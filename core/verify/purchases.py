@@ -57,6 +57,11 @@ class _Bought:
         return (self.pieces, self.money) == (self.change.quantity, self.change.amount)
 
     @property
+    def paid_out(self) -> bool:
+        """All its money is back, and of one that cost nothing all pieces."""
+        return self.money == self.change.amount and (self.money > 0 or self.whole)
+
+    @property
     def awards(self) -> tuple[Award, ...]:
         change = self.change
         if change.period:
@@ -96,7 +101,8 @@ class Purchases:
                 book.say("purchase", f"purchase {row.version} cannot be read: {error}")
 
     def take(self, change: Change) -> bool:
-        """Follow a version. Returns whether it brought back the last of a purchase."""
+        """Follow a version. Returns whether it brought back the last of a purchase's money, with which its vouchers
+        come back."""
         if change.kind == "purchase":
             self._buy(change)
         elif change.kind == "return":
@@ -184,7 +190,7 @@ class Purchases:
     # A return
 
     def _return(self, bought: _Bought, change: Change) -> bool:
-        book, no, was_whole = self._book, bought.version, bought.whole
+        book, no, was_paid_out = self._book, bought.version, bought.paid_out
         bought.pieces += change.quantity
         bought.money += change.amount
         if bought.money > bought.change.amount or bought.pieces > bought.change.quantity:
@@ -201,7 +207,7 @@ class Purchases:
         if change.period:
             said = (change.period, change.qualified)
             book.same("qualifying", f"version {change.version}: what no longer qualifies", said, (bought.period, -less))
-        return bought.whole and not was_whole
+        return bought.paid_out and not was_paid_out
 
     def _by_line(self, bought: _Bought, change: Change) -> None:
         book, no = self._book, bought.version

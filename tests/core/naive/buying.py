@@ -72,15 +72,17 @@ class Buying(Base):
         bought = self.purchases[purchase]
         left = self._left_after(bought, parts)
         self.begin(now)
+        kept = sum(money for _, money in bought.left)
         bought.left, all_back = left, not any(pieces or money for pieces, money in left)
         back = bought.total - sum(money for _, money in left)
+        vouchers_back = back == bought.total and kept > 0 if bought.total else all_back
         owed = {currency: purse.debt for currency, purse in self.purses.items()}
         given = self._pay_back(now, bought, back, all_back)
         taken = self._call_back(purchase, bought)
         less = self._unmeasured(bought, back, all_back) - bought.measured_back
         bought.measured_back += less
         self.figures[bought.period] -= less
-        if all_back:
+        if vouchers_back:
             for no, _ in bought.vouchers:
                 self.vouchers[no].used = max(0, self.vouchers[no].used - 1)
         away = bought.paid_amount + sum(off for _, off in bought.vouchers)
@@ -119,7 +121,10 @@ class Buying(Base):
             voucher = self.vouchers[no]
             if voucher.void or voucher.used >= voucher.uses or voucher.until <= now:
                 raise Refused("voucher_not_good")
-            off = min(left, self.rules.reward(voucher.reward).value)
+            value = self.rules.reward(voucher.reward).value
+            if value and not left:
+                raise Refused("voucher_not_good")
+            off = min(left, value)
             voucher.used += 1
             left -= off
             used.append((no, off))
