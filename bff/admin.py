@@ -96,9 +96,7 @@ class AdminController(Controller):
         """An invalid document is no refusal of the request. Nor is one that cannot follow the one in force."""
         services.principal(request, "admin")
         try:
-            draft = parse(data.source)
-            async with services.database.connect() as connection:
-                await require_following(connection, draft, services.clock())
+            await _draft(services, data.source)
         except InvalidInput as refusal:
             return CheckAnswer(valid=False, errors=[Field(one.pointer, one.detail) for one in refusal.errors])
         return CheckAnswer(valid=True, errors=[])
@@ -127,11 +125,11 @@ class AdminController(Controller):
     )
     async def simulate(self, request: _Request, services: Given, data: JSONBody[SimulateBody]) -> Stream:
         """Lines of JSON while it counts: `progress`, at last the `report`, or an `error` if it comes to no end. A process
-        simulates one document at a time; another waits."""
+        simulates one document at a time; another waits. What could not be published now is refused."""
         services.principal(request, "admin")
         if not 1 <= data.days <= MAX_DAYS:
             raise InvalidInput.at("/days", f"must be 1 to {MAX_DAYS}")
-        draft = parse(data.source)
+        draft = await _draft(services, data.source)
 
         async def counted() -> AsyncGenerator[Progress | Report, None]:
             async with services.simulating:
@@ -205,6 +203,14 @@ async def _publish(
     answer = PublishAnswer(revision=revision, in_force=made.in_force, published_by=made.published_by)
     encoded = msgspec.json.encode(answer)
     return Reply(encoded, 201) if used is None else Reply(encoded, 200, HIT)
+
+
+async def _draft(services: Services, source: str) -> Programme:
+    """Raises `InvalidInput` where it could not be published now."""
+    draft, now = parse(source), services.clock()
+    async with services.database.connect() as connection:
+        await require_following(connection, draft, now, now)
+    return draft
 
 
 async def _listed(services: Services) -> list[Listed]:

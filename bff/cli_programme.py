@@ -18,7 +18,7 @@ from core.database import connected
 from core.embedded import Endpoints
 from core.errors import InvalidInput, NotFound
 from core.programme import simulation
-from core.programme.book import ProgrammeBook, publish, records, source_of
+from core.programme.book import ProgrammeBook, publish, records, require_following, source_of
 from core.programme.diff import Difference, between
 from core.programme.document import Programme
 from core.programme.simulation import MAX_DAYS, Figures, Report
@@ -146,6 +146,8 @@ def simulate_command(file: Path, days: int, as_json: bool) -> None:
 
     async def run(database: AsyncEngine) -> Report:
         book, now = await _book(database), system_clock()
+        async with database.connect() as connection:
+            await require_following(connection, draft, now, now)
         with Progress("members") as progress:
             async with aclosing(simulation.simulate(database, book.at(now), draft, days=days, now=now)) as items:
                 async for item in items:
@@ -189,14 +191,16 @@ def _programme(book: ProgrammeBook, name: str) -> Programme:
 
 def instant_of(text: str, programme: Programme) -> datetime:
     """An instant as an owner writes it: without an offset it is local, and there just once. Raises `InvalidInput`."""
+    zone: ZoneInfo = programme.tzinfo
     try:
         at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+        first, second = (at.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     except ValueError:
         raise InvalidInput(f"--at {text}: write it as 2026-12-01T00:00") from None
-    if at.tzinfo is not None:
-        return at.astimezone(UTC)
-    zone: ZoneInfo = programme.tzinfo
-    first, second = (at.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except OverflowError:
+        raise InvalidInput(f"--at {text}: is in no calendar; write it as 2026-12-01T00:00") from None
     if first != second:
         raise InvalidInput(f"--at {text}: the clocks change in {programme.zone} then; write it with its offset")
     return first

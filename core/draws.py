@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core import limits
@@ -29,6 +30,8 @@ from core.rewards.prize import AwardPrize
 
 SETTLE = timedelta(seconds=60)
 """Beyond the longest that a command may wait for its commit: what was decided before the end is in by then."""
+
+_log = structlog.get_logger("core.draws")
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +100,8 @@ async def _commit(database: AsyncEngine, id: str, now: datetime) -> None:
 
 
 async def _conclude(database: AsyncEngine, engine: Engine, reward: Reward, now: datetime) -> None:
+    """A prize that its winner cannot be given is logged, and the draw concluded all the same; where it may yet be given,
+    the next turn goes on."""
     async with transaction(database) as connection:
         if await connection.fetchval(_CLOSE, limits.tickets(reward.id)) is None:
             return
@@ -112,9 +117,15 @@ async def _conclude(database: AsyncEngine, engine: Engine, reward: Reward, now: 
             draw=reward.id, ticket=no, points=prize.points, reward=prize.reward, code=new_voucher_code()
         )
         key = f"{reward.id}/{place}"
-        await engine.submit(
-            Submission(source="draw", key=key, hash=input_hash([key, no]), command=command, who=members[no - 1])
-        )
+        member = members[no - 1]
+        try:
+            await engine.submit(
+                Submission(source="draw", key=key, hash=input_hash([key, no]), command=command, who=member)
+            )
+        except ChorusError as refusal:
+            if refusal.retryable:
+                raise
+            _log.error("prize_refused", draw=reward.id, place=place, ticket=no, member=member, code=refusal.code)
     async with transaction(database) as connection:
         await connection.execute(_CONCLUDED, reward.id, len(entropy), now)
 

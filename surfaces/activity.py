@@ -216,8 +216,8 @@ def _sentence(change: Change, own: int, others: dict[str, int], programme: Progr
     if _only_clock(change):
         return _clock_sentence(change, programme, w)
     moved, code, after = own, POINTS, change.available
-    if not moved and others:
-        code, moved = next(iter(others.items()))
+    if not moved and any(others.values()):
+        code, moved = next((code, n) for code, n in others.items() if n)
         after = next(one.available for one in change.others if one.currency == code)
     values = {
         "points": points_text(abs(moved), programme, w, code),

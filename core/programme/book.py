@@ -89,7 +89,7 @@ async def publish(
         check_instant(at, now)
     in_force = now if at is None else at
     newest = await connection.scalar(_NEWEST)
-    await require_following(connection, programme, in_force)
+    await require_following(connection, programme, in_force, now)
     revision = await connection.scalar(
         _PUBLISH,
         {
@@ -107,10 +107,10 @@ async def publish(
     return int(revision)
 
 
-async def require_following(connection: AsyncConnection, programme: Programme, at: datetime) -> None:
+async def require_following(connection: AsyncConnection, programme: Programme, at: datetime, now: datetime) -> None:
     """Raises `InvalidInput` where `programme` cannot take the place of what is in force at `at`. Before the first member
-    nobody has anything by it, and whatever follows is right."""
-    document = await connection.scalar(_BINDING, {"at": at})
+    nobody has anything by it, and whatever follows at once is right; by a later instant there may be members."""
+    document = await connection.scalar(_BINDING, {"at": at, "scheduled": at > now})
     if document is not None:
         require_publishable(stored(msgspec.json.decode(document)), programme)
 
@@ -145,7 +145,8 @@ _NEWEST = text("SELECT max(revision) FROM programme_revision")
 
 _BINDING = text(
     """SELECT CAST(document AS text) FROM programme_revision
-        WHERE (in_force <= :at OR revision = 1) AND EXISTS (SELECT FROM member) ORDER BY revision DESC LIMIT 1"""
+        WHERE (in_force <= :at OR revision = 1) AND (:scheduled OR EXISTS (SELECT FROM member))
+        ORDER BY revision DESC LIMIT 1"""
 )
 
 _PUBLISH = text(

@@ -123,7 +123,7 @@ def _rivals(campaigns: tuple[Campaign, ...]) -> Iterator[FieldError]:
 
 def _conditions(campaign: Campaign) -> dict[str, object]:
     return {
-        key: frozenset(value) if isinstance(value, tuple) and key != "hours" else value
+        key: frozenset(value) if isinstance(value, tuple) else value
         for key, value in msgspec.structs.asdict(campaign).items()
         if key not in _NOT_CONDITIONS
     }

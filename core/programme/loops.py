@@ -64,7 +64,8 @@ def faults(programme: Programme) -> Iterator[FieldError]:
     if best.rate >= 1 and programme.earn.on_points_part:
         yield FieldError(
             "/earn/on_points_part", f"points that pay for 100 earn points worth {_decimal(best.rate * 100)} "
-            f"({best.situation}), so they would pay for ever: set it to false, or make points worth less"
+            f"({best.situation}), so they would pay for ever: set it to false, or make points worth less (a "
+            "voucher, closed or not, is bounded by stock or per_member)"
         )  # fmt: skip
         return
     yield from _slip_faults(looks, best.rate >= 1, programme)

@@ -26,12 +26,27 @@ def celebrated_until(recent: Sequence[Change], programme: Programme) -> Iterator
         return
 
 
+def in_turn(recent: Sequence[Change]) -> list[Change]:
+    """Without slips that came late and were decided by a revision older than the one before them: the tier they name is
+    one of another ladder, and neither reached nor lost. `recent` is newest first, and so is what is returned."""
+    found, newest = [], 0
+    for change in reversed(recent):
+        if change.programme >= newest:
+            newest = change.programme
+            found.append(change)
+    return found[::-1]
+
+
+def is_above(after: str, before: str, programme: Programme) -> bool:
+    """Whether one tier is above another; one that the programme no longer has is neither above nor below any."""
+    ranks = {tier.key: rank for rank, tier in enumerate(programme.tiers)}
+    return after in ranks and before in ranks and ranks[after] > ranks[before]
+
+
 def _rises(recent: Sequence[Change], programme: Programme) -> Iterator[tuple[datetime, Tier]]:
     """The latest change of tier, if it was a rise; `recent` is newest first."""
-    ranks = {tier.key: rank for rank, tier in enumerate(programme.tiers)}
-    for later, earlier in pairwise(recent):
-        before, after = ranks.get(earlier.tier, 0), ranks.get(later.tier, 0)
-        if before != after:
-            if after > before:
-                yield later.recorded_at, programme.tiers[after]
+    for later, earlier in pairwise(in_turn(recent)):
+        if later.tier != earlier.tier:
+            if is_above(later.tier, earlier.tier, programme):
+                yield later.recorded_at, next(tier for tier in programme.tiers if tier.key == later.tier)
             return

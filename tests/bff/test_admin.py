@@ -167,6 +167,18 @@ async def test_a_simulation_streams_its_progress_and_ends_with_its_report(
     assert await revisions(own_house) == 1
 
 
+async def test_what_could_not_be_published_is_not_simulated(own_house: House) -> None:
+    """Before the first member anything may follow; then, what publishing refuses is refused here, in the same words."""
+    euros = HARBOUR.replace('money = "USD"', 'money = "EUR"')
+    answer = await ask(own_house, "simulate", {"source": euros})
+    assert json.loads(answer.text.splitlines()[-1])["type"] == "report"
+    await own_house.enrol()
+    refused = must_be_problem(await ask(own_house, "simulate", {"source": euros}), 422, "programme_invalid")
+    told = must_be_problem(await ask(own_house, "publish", {"source": euros}, fresh("key")), 422, "programme_invalid")
+    assert refused["errors"] == told["errors"]
+    assert [error["pointer"] for error in refused["errors"]] == ["/money"]
+
+
 async def test_a_simulation_that_breaks_says_so_in_its_last_line(own_house: House) -> None:
     """A record that nobody can read, found on the way; the next simulation runs."""
     who = await own_house.enrol()

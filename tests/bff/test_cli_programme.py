@@ -95,6 +95,8 @@ REFUSED = [
     (["diff", "missing.toml"], "missing.toml"),
     (["publish", "draft.toml", "--at", "2020-01-01T00:00"], "chorus: /at: is in the past"),
     (["publish", "draft.toml", "--at", "2020-01-01T00:00Z"], "chorus: /at: is in the past"),
+    (["publish", "draft.toml", "--at", "0001-01-01T00:00"], "chorus: --at 0001-01-01T00:00: is in no calendar"),
+    (["rollback", "1", "--at", "9999-12-31T23:59:59-12:00"], "-12:00: is in no calendar"),
 ]
 
 
@@ -140,6 +142,17 @@ def test_a_simulation_says_before_and_after(chorus: Chorus) -> None:
     assert words.startswith("2 purchases of 2 members, ")
 
 
+@pytest.mark.usefixtures("sold")
+def test_what_could_not_be_published_is_not_simulated(
+    chorus: Chorus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "draft.toml").write_text(HARBOUR.replace('money = "USD"', 'money = "EUR"'), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        chorus("programme", "simulate", "draft.toml")
+    written = capsys.readouterr().err + (ended.value.code if isinstance(ended.value.code, str) else "")
+    assert written.strip() == "chorus: /money: must stay USD: purchases are recorded in it"
+
+
 def test_a_persons_token_opens_the_owners_surface(chorus: Chorus) -> None:
     made = chorus("token", "admin", "--name", "Ada", "--scope", "programme").strip()
     principal = Tokens("s" * 32, system_clock).verify(made, "admin")
@@ -155,6 +168,9 @@ INSTANTS = [
     ("Europe/Berlin", "2026-03-29T02:30", None),
     ("Europe/Berlin", "2026-10-25T02:30", None),
     ("Europe/Berlin", "2026-10-25T02:30+02:00", "2026-10-25T00:30:00+00:00"),
+    ("UTC", "9999-12-31T23:59:59-12:00", None),
+    ("America/New_York", "9999-12-31T23:59:59", None),
+    ("Asia/Tokyo", "0001-01-01T00:00", None),
     ("UTC", "tomorrow", None),
     ("UTC", "", None),
 ]

@@ -270,6 +270,12 @@ ALONE = DOUBLE + "alone = true\n"
 ALSO = ALONE.replace('"c"', '"d"').replace('"2"', '"3"')
 
 
+def hours(*spans: str) -> str:
+    """Each from a full hour to another, as `10-11`."""
+    ends = [span.split("-") for span in spans]
+    return f"hours = [{', '.join(f'{{ start = {start}:00:00, end = {end}:00:00 }}' for start, end in ends)}]\n"
+
+
 WORTH = "[worth]\npoints = 100\namount = 100\n"
 PRICE = '[[member_prices]]\nsku = "x"\namount = 5\n'
 

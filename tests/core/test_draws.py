@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from core import draws, sweep
 from core.adjustments.decide import AdjustPoints
@@ -16,6 +17,7 @@ from core.database import connect, connected
 from core.engine.engine import Engine
 from core.errors import ChorusError, Rejected, Unavailable
 from core.members.identifiers import new_voucher_code
+from core.points import MAX_POINTS
 from core.programme.book import ProgrammeBook
 from core.rewards.draw import commitment, entropy_of, winners
 from core.rewards.vouchers import ClaimReward
@@ -180,6 +182,40 @@ async def test_a_conclusion_that_dies_midway_is_gone_on_with(
     await _turn(pool, engine, clock)
     assert await scalar(pool, "SELECT count(*) FROM member_version WHERE command = 'grant'") == 3
     assert await scalar(pool, "SELECT count(*) FROM draw WHERE concluded_at IS NOT NULL") == 1
+    await pool.dispose()
+
+
+async def test_a_prize_that_is_refused_keeps_no_other_from_its_winner(
+    database: Database, open_engine: OpenEngine, clock: SettableClock
+) -> None:
+    """The first prize is points, and who wins it has as many as a ledger holds. Who it was is in the log, and the draw
+    is over."""
+    await publish_programme(database.owner_url, document() + DRAW)
+    engine, pool = await open_engine(), connect(database.url, pool_size=3)
+    await _turn(pool, engine, clock)
+    members = await _sold(engine, 3, 1)
+    for member in members:
+        await send(engine, AdjustPoints(MAX_POINTS - 95, "all there is"), member)
+    clock.now = CLOSES + draws.SETTLE
+    with capture_logs() as logs:
+        await _turn(pool, engine, clock)
+    draw = await draws.draw_of(pool, "raffle", (await _programme(pool)).current.programme)
+    assert draw is not None
+    assert draw.concluded_at == clock()
+    assert [entry for entry in logs if entry["event"] == "prize_refused"] == [
+        {
+            "event": "prize_refused",
+            "log_level": "error",
+            "draw": "raffle",
+            "place": 0,
+            "ticket": draw.won[0],
+            "member": await scalar(pool, f"SELECT member_id FROM draw_ticket WHERE no = {draw.won[0]}"),
+            "code": "points_out_of_range",
+        }
+    ]
+    assert await scalar(pool, "SELECT count(*) FROM voucher WHERE points = 0 AND reward = 'gift'") == 2
+    await _turn(pool, engine, clock)
+    assert await scalar(pool, "SELECT count(*) FROM member_version WHERE command = 'grant'") == 2
     await pool.dispose()
 
 

@@ -26,6 +26,7 @@ from tests.core.fragments import (
     VOUCHER,
     WHOLE,
     WORTH,
+    hours,
     ladder,
     read,
     twice,
@@ -211,6 +212,7 @@ CAMPAIGNS: list[Case] = [
     (ALONE + ALSO, "/campaigns/1/alone", "same conditions as 'c'"),
     (ALONE + 'tiers = ["base", "gold"]\nlast_day = 2026-11-25\n' + ALSO
      + 'tiers = ["gold", "base"]\nfirst_day = 2026-11-25', "/campaigns/1/alone", "part their days"),
+    (ALONE + hours("10-11", "12-13") + ALSO + hours("12-13", "10-11"), "/campaigns/1/alone", "same conditions as 'c'"),
 ]  # fmt: skip
 
 REWARDS: list[Case] = [

@@ -40,6 +40,11 @@ async def read(pool: AsyncEngine, book: ProgrammeBook) -> InForce:
     return book.current
 
 
+def harbour(rate: str) -> str:
+    """The first revision's document at another rate: it may follow that, now or at a time."""
+    return default_document().replace('points_per_unit = "10"', f'points_per_unit = "{rate}"')
+
+
 async def test_a_purchase_is_decided_by_what_is_in_force_when_it_occurs(
     pool: AsyncEngine, open_engine: OpenEngine, clock: SettableClock
 ) -> None:
@@ -68,7 +73,7 @@ async def test_a_purchase_is_decided_by_what_is_in_force_when_it_occurs(
 
 async def test_what_is_published_now_withdraws_what_was_scheduled(pool: AsyncEngine, clock: SettableClock) -> None:
     book, then = ProgrammeBook(clock), clock() + TOMORROW
-    assert await published(pool, document(rate="5"), clock(), then) == 2
+    assert await published(pool, harbour("5"), clock(), then) == 2
     now = await read(pool, book)
     assert (now.revision, now.until, book.revision) == (1, then, 2)
     assert await published(pool, document(rate="6"), clock()) == 3
@@ -81,8 +86,8 @@ async def test_what_is_published_now_withdraws_what_was_scheduled(pool: AsyncEng
 
 async def test_the_book_follows_the_clock_without_reading(pool: AsyncEngine, clock: SettableClock) -> None:
     first, second = clock() + TOMORROW, clock() + 2 * TOMORROW
-    await published(pool, document(rate="5"), clock(), first)
-    await published(pool, document(rate="6"), clock(), second)
+    await published(pool, harbour("5"), clock(), first)
+    await published(pool, harbour("6"), clock(), second)
     book = ProgrammeBook(clock)
     await read(pool, book)
     seen = []
@@ -114,7 +119,7 @@ async def test_no_revision_comes_into_force_in_the_past(
 
 
 async def test_a_revision_is_kept_as_it_was_written(pool: AsyncEngine, clock: SettableClock) -> None:
-    source = "# ours\n" + document()
+    source = "# ours\n" + harbour("5")
     await published(pool, source, clock(), clock() + TOMORROW)
     async with pool.connect() as connection:
         assert await source_of(connection, 1) == default_document()
@@ -147,6 +152,23 @@ async def test_what_members_have_something_by_stays(
     assert [error.pointer for error in refused.value.errors] == ["/currencies"]
     assert await published(pool, document(), clock()) == 5
     assert await published(pool, document(), clock(), clock() + 2 * TOMORROW) == 6
+
+
+async def test_what_is_scheduled_follows_what_is_in_force_before_the_first_member_too(
+    pool: AsyncEngine, open_engine: OpenEngine, clock: SettableClock
+) -> None:
+    """By the time it comes into force there are members, and nobody asks again."""
+    assert await published(pool, document(), clock()) == 2
+    with pytest.raises(InvalidInput) as refused:
+        await published(pool, document(money="EUR"), clock(), clock() + TOMORROW)
+    assert [error.pointer for error in refused.value.errors] == ["/money"]
+    assert await published(pool, document(rate="3"), clock(), clock() + TOMORROW) == 3
+    with pytest.raises(InvalidInput):
+        await published(pool, document(money="EUR"), clock(), clock() + 2 * TOMORROW)
+    assert await published(pool, document(money="EUR"), clock(), clock()) == 4
+    await enrol(await open_engine())
+    with pytest.raises(InvalidInput):
+        await published(pool, document(), clock())
 
 
 async def test_of_several_at_once_each_has_its_number_or_is_told(pool: AsyncEngine, clock: SettableClock) -> None:

@@ -11,6 +11,7 @@ from core.holdings import Holdings
 from core.ledger.account import Account
 from core.programme.document import Programme, Published
 from core.programme.validation import default_document, parse
+from core.tiers.upgrade import celebrated_until, upgrade
 from surfaces import kiosk, web
 from surfaces.views import LOCALES, Tier
 from tests.surfaces.samples import NOW, PUBLISHED, change, snapshot
@@ -127,3 +128,29 @@ def test_an_upgrade_is_celebrated_for_a_day() -> None:
     assert web.view(fallen, PUBLISHED, NOW, "en").celebration is None
     lost_again = snapshot(*risen, qualifying=10)
     assert web.view(lost_again, PUBLISHED, NOW, "en").celebration is None
+
+
+LADDERS = [
+    ("a rise", [("listener", 7), ("silver", 7)], True),
+    ("across a publication", [("listener", 6), ("silver", 7)], True),
+    ("from a tier that is gone", [("diamond", 6), ("silver", 7)], False),
+    ("from one that is gone, then none", [("listener", 6), ("diamond", 6), ("silver", 7), ("silver", 7)], False),
+    ("after one that is gone", [("diamond", 6), ("listener", 7), ("silver", 7)], True),
+    ("to one that is gone", [("listener", 6), ("diamond", 6)], False),
+    ("a late slip, of a higher ladder", [("listener", 6), ("silver", 7), ("listener", 6)], True),
+    ("celebrated before a late slip", [("silver", 7), ("listener", 6), ("silver", 7)], False),
+    ("a late slip, of a lower ladder", [("listener", 7), ("silver", 6)], False),
+    ("a rise after a late slip", [("listener", 7), ("listener", 6), ("silver", 7)], True),
+    ("late by two", [("silver", 8), ("listener", 7), ("listener", 6), ("silver", 7), ("silver", 8)], False),
+]
+
+
+@pytest.mark.parametrize(("steps", "risen"), [row[1:] for row in LADDERS], ids=[row[0] for row in LADDERS])
+def test_a_rise_is_one_on_the_ladder_in_force(steps: list[tuple[str, int]], risen: bool) -> None:
+    """Of (tier, revision), oldest first: neighbours may have been decided by different ladders."""
+    changes = [
+        msgspec.structs.replace(change(version, "purchase", 1, 1, tier=tier), programme=revision)
+        for version, (tier, revision) in enumerate(steps, start=1)
+    ][::-1]
+    assert (upgrade(changes, NOW, PUBLISHED.programme) is not None) == risen
+    assert bool(list(celebrated_until(changes, PUBLISHED.programme))) == risen

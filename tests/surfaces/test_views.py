@@ -162,6 +162,10 @@ HISTORY: list[tuple[Change, list[tuple[str, str]], str]] = [
      "500 points given back. Balance 534 points."),
     (change(37, "adjust", 0, 34, reason="A gift", others=(Moved("stars", 2, 3),)), [("Adjusted: A gift", "")],
      "2 stars added. Balance 3 stars."),
+    (change(38, "purchase", 0, 9, quantity=1, others=(Moved("badges", -2, 0, expired=2), Moved("stars", 1, 3))),
+     [("1 item", ""), ("Points past their date", "")], "1 star added. Balance 3 stars."),
+    (change(39, "purchase", 0, 9, quantity=1, others=(Moved("badges", -2, 0, expired=2),)),
+     [("1 item", ""), ("Points past their date", "")], "Purchase recorded. Balance 9 points."),
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from core.delivery.outcome import Outcome, Rejected, Retry, TokenDead
 from core.programme.book import ProgrammeBook
 from core.programme.document import Programme
 from core.snapshot import Snapshot
+from core.tiers.upgrade import in_turn, is_above
 from wallet_passes.google import store
 from wallet_passes.google.client import QuotaExceeded
 from wallet_passes.google.service import CHANNEL, GoogleService
@@ -97,12 +98,11 @@ class GoogleCarrier:
 def worth_telling(snapshot: Snapshot, sent: int, programme: Programme) -> bool:
     """Whether a notification may be spent on what happened after version `sent`, the one that Google has. What a delivery
     was planned for does not matter: another may have taken it along."""
-    news = [change for change in snapshot.recent if change.version > sent]
-    if any(change.kind in NOTIFIED for change in news):
+    if any(change.kind in NOTIFIED and change.version > sent for change in snapshot.recent):
         return True
-    ranks = {tier.key: rank for rank, tier in enumerate(programme.tiers)}
-    before = next((change for change in snapshot.recent if change.version <= sent), None)
-    return bool(news and before) and ranks.get(news[0].tier, 0) > ranks.get(before.tier if before else "", 0)
+    turns = in_turn(snapshot.recent)
+    before = next((change for change in turns if change.version <= sent), None)
+    return before is not None and is_above(turns[0].tier, before.tier, programme)
 
 
 class GoogleRefresher:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from bff.demo.wallets.google import ISSUER, Answer, GoogleWallet
@@ -18,9 +19,11 @@ from core.database import connected
 from core.delivery.outcome import Delivered, Rejected, Retry, Unknown
 from tests.bff.house import House, Shopper, bearer, fresh, until, until_async
 from tests.databases import execute
+from tests.surfaces.samples import PUBLISHED, change, snapshot
 from tests.wallet_passes.google_wallet.shop import adjust, called_back, error, name, save, updated, updates
 from wallet_passes.google import store
 from wallet_passes.google.client import GoogleClient, QuotaExceeded
+from wallet_passes.google.updates import worth_telling
 
 CLASS = f"{ISSUER}.chorus-loyalty"
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,6 +107,28 @@ async def test_a_new_tier_is_told_and_changes_the_face(house: House, google: Goo
     assert "/passes/silver/hero.png" in google.kept["loyaltyObject"][name(saver)]["heroImage"]["sourceUri"]["uri"]
     again = await house.buy(saver)
     assert not (await updated(google, saver, again["balance"])).notified
+
+
+RISES = [
+    ("a rise", [("listener", 7), ("silver", 7)], 1, True),
+    ("across a publication", [("listener", 6), ("silver", 7)], 1, True),
+    ("of all that it missed", [("listener", 7), ("silver", 7), ("silver", 7)], 1, True),
+    ("told already", [("listener", 7), ("silver", 7), ("silver", 7)], 2, False),
+    ("from a tier that is gone", [("diamond", 6), ("silver", 7)], 1, False),
+    ("to a tier that is gone", [("listener", 6), ("diamond", 6)], 1, False),
+    ("after a late slip that was sent", [("silver", 7), ("listener", 6), ("silver", 7)], 2, False),
+    ("a late slip itself", [("listener", 7), ("silver", 6)], 1, False),
+]
+
+
+@pytest.mark.parametrize(("steps", "sent", "told"), [row[1:] for row in RISES], ids=[row[0] for row in RISES])
+def test_a_rise_is_told_of_the_ladder_in_force(steps: list[tuple[str, int]], sent: int, told: bool) -> None:
+    """Of (tier, revision), oldest first."""
+    changes = [
+        msgspec.structs.replace(change(version, "purchase", 1, 1, tier=tier), programme=revision)
+        for version, (tier, revision) in enumerate(steps, start=1)
+    ]
+    assert worth_telling(snapshot(*changes[::-1]), sent, PUBLISHED.programme) == told
 
 
 async def test_what_an_operator_does_after_a_restore_has_every_pass_sent_again(
