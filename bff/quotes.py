@@ -34,7 +34,7 @@ from core.errors import InvalidInput, NotFound
 from core.programme.document import Programme, Published, Tier, text_in
 from core.quote import VISITOR, Quote, quote
 from surfaces.etag import Stamp
-from surfaces.reasons import reason
+from surfaces.reasons import by_reason, reason
 from surfaces.standing import points_text
 from surfaces.tiers import distance
 from surfaces.views import Locale
@@ -123,7 +123,7 @@ async def _quote(services: Services, data: QuoteBody, member: int | None, store:
     keys = {*shared(command, published.programme, store, None, now)}
     keys |= {limits.reward(reward.id) for reward in published.programme.rewards}
     draws = {limits.tickets(reward.id) for reward in published.programme.rewards if reward.kind == "draw"}
-    state, tallies, closed = await read.quotable(services.database, member or 0, keys | draws)
+    state, tallies, closed = await read.quotable(services.database, member or 0, keys | draws, command.vouchers)
     if state is None:
         if member is not None:
             raise NotFound("no such member", code="unknown_member")
@@ -163,7 +163,7 @@ def _answer(
         vests_at=quoted.vests_at,
         awards=[
             QuotedAward(one.rule, one.id, one.points, one.currency, reason(one, programme, w, channel=channel))
-            for one in quoted.awards
+            for one in by_reason(quoted.awards)
         ],
         due=quoted.due,
         due_text=_money(quoted.due, programme, locale),

@@ -44,9 +44,10 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """`published` is the revision in force when the event occurred; `owners` says who has the identifiers the command
-    wants; `source` is the authenticated principal; `tallies` are the shared counts that `commands.shared` named, locked,
-    and `closed` those of them that take nothing more."""
+    """`published` is the revision in force when the event occurred, `current` the one in force at `now` where that is
+    known to be another (an event came late); `owners` says who has the identifiers the command wants; `source` is the
+    authenticated principal; `tallies` are the shared counts that `commands.shared` named, locked, and `closed` those of
+    them that take nothing more."""
 
     now: datetime
     published: Published
@@ -57,6 +58,7 @@ class Context(msgspec.Struct, frozen=True):
     staff: bool = False
     tallies: Mapping[str, int] = {}
     closed: frozenset[str] = frozenset()
+    current: Published | None = None
 
     @property
     def programme(self) -> Programme:
@@ -181,9 +183,9 @@ def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[
 
 def active(holdings: Holdings, currency: str, at: datetime, context: Context) -> Holdings:
     """The member earned, was given or spent `currency` at an instant: where points expire by activity, they are good for
-    longer."""
-    account = holdings.of(currency)
-    after = movements.active(account, lapse_of(at, context.programme, currency))
+    longer. That is of all the points there are, so the programme in force now says it, however old the event."""
+    account, standing = holdings.of(currency), (context.current or context.published).programme
+    after = movements.active(account, lapse_of(at, standing, currency))
     return holdings if after is account else holdings.with_account(currency, after)
 
 

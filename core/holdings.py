@@ -37,6 +37,10 @@ class Voucher(msgspec.Struct, frozen=True, array_like=True):
     void: bool = False
     stocked: bool = False
     """Whether it took a piece of the reward's stock."""
+    granted: bool = False
+    """Given for nothing, and not counted among those the member had."""
+    by_hand: int = 0
+    """Of `used`, the uses that paid no basket: the others come back with what they paid for."""
 
     @property
     def open(self) -> bool:

@@ -8,7 +8,8 @@ POINTS = "points"
 """The code of the currency that tiers stand on and that a programme always has; its name in words is the document's."""
 
 MAX_POINTS = 10**15
-"""No balance, lot or posting goes beyond: it keeps every sum inside 64 bits and every number exact in JavaScript."""
+"""No lot or posting goes beyond, and nothing that is given takes a balance beyond (what was spent and comes back may): it
+keeps every sum inside 64 bits and numbers exact in JavaScript."""
 
 
 def round_points(numerator: int, denominator: int, rounding: Rounding) -> int:

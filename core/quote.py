@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from core.decision import Context, State, opening
+from core.decision import Context, State, opening, with_released
 from core.earning import purchase, tender
 from core.earning.slip import RecordPurchase
 from core.holdings import Holdings
@@ -66,7 +66,7 @@ def quote(state: State, command: RecordPurchase, context: Context) -> Quote:
     after = standing(decision.holdings.account.qualifying, programme, context.now)
     days = programme.earn.channels[command.channel].vest_days
     vests_at = vesting_of(command.occurred_at, days, programme) if days else None
-    left = bought.unpaid + bought.paid_amount
+    left, offers = bought.unpaid + bought.paid_amount, with_released(context, opened)
     points = tender.most_points(command.total, left, opened.holdings.account.available, programme)
     return Quote(
         awards=change.awards,
@@ -82,7 +82,7 @@ def quote(state: State, command: RecordPurchase, context: Context) -> Quote:
         most_points=points,
         most_amount=tender.amount_of(points, programme) if points else 0,
         vouchers=_vouchers(opened.holdings, command, left, context),
-        rewards=tuple(reward for reward in programme.rewards if _may_have(reward, opened.holdings, context)),
+        rewards=tuple(reward for reward in programme.rewards if _may_have(reward, opened.holdings, offers)),
         member_prices=tuple(_member_prices(command, before.tier, programme)),
     )
 
@@ -95,11 +95,8 @@ def _vouchers(
     holdings: Holdings, command: RecordPurchase, left: int, context: Context
 ) -> tuple[tuple[str, str, int], ...]:
     good = [voucher for voucher in holdings.vouchers or () if voucher.good_at(context.now)]
-    return tuple(
-        (voucher.code, voucher.reward, min(left, tender.value_of(voucher, context)))
-        for voucher in good
-        if voucher.code not in command.vouchers
-    )
+    worths = [(voucher, tender.value_of(voucher, context)) for voucher in good if voucher.code not in command.vouchers]
+    return tuple((voucher.code, voucher.reward, min(left, worth)) for voucher, worth in worths if left or not worth)
 
 
 def _may_have(reward: Reward, holdings: Holdings, context: Context) -> bool:

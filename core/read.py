@@ -43,13 +43,13 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
 
 
 async def quotable(
-    engine: AsyncEngine, member: int, keys: Collection[str]
+    engine: AsyncEngine, member: int, keys: Collection[str], codes: Collection[str]
 ) -> tuple[State | None, dict[str, int], frozenset[str]]:
-    """A member as a decider takes it, without a lock, with shared counts by key and those that take nothing more: what
-    may be quoted from, never decided on. None if there is no such member."""
+    """A member as a decider takes it, with the vouchers of `codes` though they be spent, but without a lock; shared
+    counts by key, and those that take nothing more. To quote from, never to decide on. None: there is no such member."""
     async with transaction(engine, one_instant=True) as connection:
         rows = await connection.fetch(_STATE, member)
-        holdings = await load.holdings(connection, [member]) if rows else {}
+        holdings = await load.holdings(connection, [member], named=load.Named(codes=codes)) if rows else {}
         counts = await connection.fetch(_COUNTS, list(keys)) if keys else []
     tallies, closed = {key: used for key, used, _ in counts}, frozenset(key for key, _, shut in counts if shut)
     if not rows:

@@ -194,6 +194,8 @@ class Held(View, frozen=True, kw_only=True):
     until: datetime
     note: str
     """`Show this at the till until 14:45`, `Collect at Pier Road until 19 Dec 2026`."""
+    due: int
+    """Money still to pay, in minor units."""
     due_text: str
     """What money is still to pay; empty for none."""
     cancel_label: str
@@ -236,7 +238,7 @@ class Voucher(View, frozen=True, kw_only=True):
 
 
 class Reason(View, frozen=True, kw_only=True):
-    """One award: by which rule, and how much."""
+    """By which rule, and how much."""
 
     text: str
     points: int
@@ -266,7 +268,7 @@ class Activity(View, frozen=True, kw_only=True):
     gain: bool
     """Points earned or given: what the faces draw in orange. Points that merely came back are not."""
     reasons: tuple[Reason, ...]
-    """Why points were earned, an award each."""
+    """Why points were earned, each rule once."""
     note: str
     """From or until when points are good, what they paid, what is pending."""
 

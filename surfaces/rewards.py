@@ -172,8 +172,7 @@ def _held(hold: Hold, currency: str, programme: Programme, w: Words) -> Held:
         store_text=where,
         until=hold.expires_at,
         note=note,
-        due_text=w("hold.due", money=formats.money(rule.money, programme.money, w.locale))
-        if rule and rule.money
-        else "",
+        due=hold.money,
+        due_text=w("hold.due", money=formats.money(hold.money, programme.money, w.locale)) if hold.money else "",
         cancel_label=w("hold.cancel_label", reward=name),
     )

@@ -59,7 +59,6 @@ def till(counter: Counter, page: Page) -> str:
             "reasons_kept": counter.reasons_kept,
             "store": counter.store,
             "brand": text_in(programme.brand.name, page.locale),
-            "money_due": {reward.id: reward.money for reward in programme.rewards if reward.money},
         },
         brand=text_in(programme.brand.name, page.locale),
         place=place_text(counter.store, counter.till, programme, w),

@@ -42,7 +42,7 @@ def pay(holdings: Holdings, command: RecordPurchase, context: Context) -> Paid:
     left, used = command.total, list[tuple[int, int]]()
     for i, code in enumerate(command.vouchers):
         voucher = good_voucher(holdings, code, context, f"/vouchers/{i}")
-        off = min(left, value_of(voucher, context))
+        off = _taken_off(voucher, left, context, f"/vouchers/{i}")
         holdings = holdings.with_voucher(msgspec.structs.replace(voucher, used=voucher.used + 1))
         used.append((voucher.no, off))
         left -= off
@@ -89,6 +89,19 @@ def good_voucher(holdings: Holdings, code: str, context: Context, pointer: str) 
         why = "was taken back" if voucher.void else "was used before" if not voucher.open else "is past its date"
         raise Rejected(f"the voucher {why}", code="voucher_not_good", errors=(FieldError(pointer, why),))
     return voucher
+
+
+def _taken_off(voucher: Voucher, left: int, context: Context, pointer: str) -> int:
+    """No voucher is used up for nothing: neither by a basket that is paid already, nor by a purchase of a time when its
+    reward was none yet (a till's clock may be behind)."""
+    reward, why = context.programme.rewards_by_id.get(voucher.reward), ""
+    if reward is None or reward.kind != "voucher":
+        why = "is of a later programme than this purchase"
+    elif reward.value and not left:
+        why = "takes nothing off this basket"
+    if why:
+        raise Rejected(f"the voucher {why}", code="voucher_not_good", errors=(FieldError(pointer, why),))
+    return min(left, value_of(voucher, context))
 
 
 def value_of(voucher: Voucher, context: Context) -> int:

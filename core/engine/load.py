@@ -224,9 +224,9 @@ async def _holds(connection: Driver, members: list[int]) -> dict[tuple[int, str]
     found: dict[tuple[int, str], list[Hold]] = {}
     if members:
         for member, currency, *hold in await connection.fetch(_HOLDS, members):
-            no, reward, points, opened_at, expires_at, takings, store, stocked = hold
+            no, reward, points, opened_at, expires_at, takings, *more = hold
             found.setdefault((member, currency), []).append(
-                Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings), store, stocked)
+                Hold(no, reward, points, opened_at, expires_at, _TAKINGS.decode(takings), *more)
             )
     return found
 
@@ -244,7 +244,7 @@ async def _vouchers(connection: Driver, members: list[int], named: Named) -> dic
     if members:
         owners, numbers = [m for m, _ in named.vouchers], [no for _, no in named.vouchers]
         for member, *voucher in await connection.fetch(_VOUCHERS, members, list(named.codes), owners, numbers):
-            no, code, reward, issued_at, expires_at, uses, used, points, currency, takings, void, stocked = voucher
+            no, code, reward, issued_at, expires_at, uses, used, points, currency, takings, *more = voucher
             found.setdefault(member, []).append(
                 Voucher(
                     no,
@@ -257,8 +257,7 @@ async def _vouchers(connection: Driver, members: list[int], named: Named) -> dic
                     points,
                     currency,
                     _TAKINGS.decode(takings),
-                    void,
-                    stocked,
+                    *more,
                 )
             )
     return found
@@ -362,7 +361,8 @@ _EMPTIED_LOTS = """SELECT member_id, currency, no, origin, earned_at, expires_at
          JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS text[]), CAST($3 AS integer[]))
               AS named (member_id, currency, no) USING (member_id, currency, no)"""
 
-_HOLDS = """SELECT member_id, currency, no, reward, points, opened_at, expires_at, CAST(takings AS text), store, stocked
+_HOLDS = """SELECT member_id, currency, no, reward, points, opened_at, expires_at, CAST(takings AS text), store,
+              stocked, money
          FROM hold
         WHERE member_id = ANY(CAST($1 AS bigint[])) AND state = 'open'
         ORDER BY member_id, no"""
@@ -372,7 +372,7 @@ _PENDING = """SELECT member_id, currency, no, earned_at, vests_at, expires_at, a
         ORDER BY member_id, no"""
 
 _VOUCHERS = """SELECT member_id, no, code, reward, issued_at, expires_at, uses, used, points, currency,
-              CAST(takings AS text), void, stocked
+              CAST(takings AS text), void, stocked, granted, by_hand
          FROM voucher
         WHERE member_id = ANY(CAST($1 AS bigint[]))
           AND ((used < uses AND NOT void) OR code = ANY(CAST($2 AS text[]))

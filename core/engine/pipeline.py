@@ -262,9 +262,11 @@ class _Round:
             )
         state = states.get(member) or State(member, 0, Holdings())
         now = max(self._now, state.recorded_at or self._now)
+        book = self._pipeline.book
         context = Context(
             now=now,
-            published=self._pipeline.book.at(submission.occurred_at or now),
+            published=book.at(submission.occurred_at or now),
+            current=book.at(now),
             source=submission.source,
             owners=owners,
             place=submission.place,

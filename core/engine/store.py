@@ -72,7 +72,7 @@ class Batch:
                     takings = msgspec.json.encode(hold.takings).decode()
                     rows["new_hold"].append(
                         (member, hold.no, currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
-                        + (takings, hold.store, hold.stocked)
+                        + (takings, hold.store, hold.stocked, hold.money)
                     )
         for end in decision.hold_ends:
             rows["hold_end"].append((member, end.no, end.state, version))
@@ -131,10 +131,10 @@ class Batch:
                 takings = msgspec.json.encode(one.takings).decode()
                 self._rows["new_voucher"].append(
                     (member, one.no, one.code, one.reward, one.issued_at, one.expires_at, one.uses, one.used)
-                    + (one.points, one.currency, takings, one.void, one.stocked)
+                    + (one.points, one.currency, takings, one.void, one.stocked, one.granted, one.by_hand)
                 )
             elif known[one.no] != one:
-                self._rows["voucher"].append((member, one.no, one.used, one.void))
+                self._rows["voucher"].append((member, one.no, one.used, one.void, one.by_hand))
 
     def _save_progress(self, member: int, after: Progress, before: Progress, *, new: bool) -> None:
         if after.birthday != before.birthday and not new:
@@ -281,7 +281,7 @@ _PARTS: dict[str, _Part] = {
     "new_hold": _part(
         "INSERT INTO hold ({names}, state) SELECT *, 'open' FROM {rows}",
         member_id="bigint", no="bigint", currency="text", reward="text", points="bigint", opened_at="timestamptz",
-        expires_at="timestamptz", takings="jsonb", store="text", stocked="boolean",
+        expires_at="timestamptz", takings="jsonb", store="text", stocked="boolean", money="bigint",
     ),
     "new_pending": _part(
         "INSERT INTO pending ({names}) SELECT * FROM {rows}",
@@ -297,12 +297,12 @@ _PARTS: dict[str, _Part] = {
         "INSERT INTO voucher ({names}) SELECT * FROM {rows}",
         member_id="bigint", no="bigint", code="text", reward="text", issued_at="timestamptz",
         expires_at="timestamptz", uses="integer", used="integer", points="bigint", currency="text", takings="jsonb",
-        void="boolean", stocked="boolean",
+        void="boolean", stocked="boolean", granted="boolean", by_hand="integer",
     ),
     "voucher": _part(
-        """UPDATE voucher SET used = new.used, void = new.void FROM {rows}
+        """UPDATE voucher SET used = new.used, void = new.void, by_hand = new.by_hand FROM {rows}
             WHERE voucher.member_id = new.member_id AND voucher.no = new.no""",
-        member_id="bigint", no="bigint", used="integer", void="boolean",
+        member_id="bigint", no="bigint", used="integer", void="boolean", by_hand="integer",
     ),
     "ticket": _part(
         "INSERT INTO draw_ticket ({names}) SELECT * FROM {rows}",

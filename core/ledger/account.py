@@ -75,6 +75,8 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     """Where it is to be collected; empty: at whichever till."""
     stocked: bool = False
     """Whether it took a piece of the reward's stock."""
+    money: int = 0
+    """Minor units to be paid when it is captured."""
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):

@@ -86,11 +86,9 @@ def capture(state: State, command: CaptureHold, context: Context) -> Decision:
     """Spend a hold. Rejects `hold_not_open` (captured, voided or timed out before), `money_due`."""
     opened = opening(state, context)
     currency, held = _open_hold(opened, command.hold)
-    reward = context.programme.rewards_by_id.get(held.reward)
-    due = reward.money if reward else 0
-    if command.paid != due:
-        errors = (FieldError("/paid", f"must be {due}, the money that this reward costs"),)
-        raise Rejected(f"{due} minor units of money are to be paid for it", code="money_due", errors=errors)
+    if command.paid != held.money:
+        errors = (FieldError("/paid", f"must be {held.money}, the money that it was held for"),)
+        raise Rejected(f"{held.money} minor units of money are to be paid for it", code="money_due", errors=errors)
     if not held.reward:
         raise Rejected("points on hold for a basket are spent by its purchase", code="hold_not_open")
     holdings = opened.holdings.with_account(currency, movements.close_hold(opened.holdings.of(currency), held))
@@ -196,6 +194,7 @@ def _held(
         takings,
         store=store,
         stocked=bool(tallies),
+        money=reward.money if reward else 0,
     )
     holdings = holdings.with_account(currency, movements.open_hold(account, held))
     change = change_of(state, context, "hold", holdings, opened, reward=held.reward, hold=held.no, currency=currency)

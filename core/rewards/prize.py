@@ -51,7 +51,7 @@ def award(state: State, command: AwardPrize, context: Context) -> Decision:
         details["awards"] = awards
     else:
         reward = offer.reward_of(command.reward, context)
-        voucher = issued(state, command.code, reward, context, (), points=0, stocked=False)
+        voucher = issued(state, command.code, reward, context, (), stocked=False, granted=True)
         holdings, identifiers = holdings.with_voucher(voucher), (Identifier("voucher", voucher.code),)
         details |= {
             "reward": reward.id,

@@ -48,7 +48,7 @@ class UseVoucher(msgspec.Struct, frozen=True, tag="use"):
 
 
 class UnuseVoucher(msgspec.Struct, frozen=True, tag="unuse"):
-    """Take back one use of a voucher (a till's mistake)."""
+    """Take back one use of a voucher that paid no basket (a till's mistake). What paid one comes back by a return."""
 
     code: str
     reason: str
@@ -79,7 +79,7 @@ def claim(state: State, command: ClaimReward, context: Context) -> Decision:
     details: dict[str, object] = {"reward": reward.id, "currency": reward.currency, "base": reward.points}
     ticket, identifiers = None, tuple[Identifier, ...]()
     if reward.kind == "voucher":
-        voucher = issued(state, command.code, reward, context, takings, points=reward.points, stocked=bool(tallies))
+        voucher = issued(state, command.code, reward, context, takings, stocked=bool(tallies))
         holdings, identifiers = holdings.with_voucher(voucher), (Identifier("voucher", voucher.code),)
         details |= {"voucher": voucher.no, "code": voucher.code, "until": voucher.expires_at}
     elif reward.kind == "draw":
@@ -105,10 +105,11 @@ def grant(state: State, command: GrantVoucher, context: Context) -> Decision:
     if not command.reason.strip():
         raise InvalidInput.at("/reason", "must say why")
     opened = opening(state, context)
-    if reward.stock is not None and context.tallies[limits.reward(reward.id)] >= reward.stock:
+    there = with_released(context, opened).tallies
+    if reward.stock is not None and there[limits.reward(reward.id)] >= reward.stock:
         raise Rejected("none of it is left", code="sold_out")
     tallies = (Tally(limits.reward(reward.id), 1),) if reward.stock is not None else ()
-    voucher = issued(state, command.code, reward, context, (), points=0, stocked=bool(tallies))
+    voucher = issued(state, command.code, reward, context, (), stocked=bool(tallies), granted=True)
     holdings = opened.holdings.with_voucher(voucher)
     change = change_of(
         state,
@@ -138,7 +139,7 @@ def unuse(state: State, command: UnuseVoucher, context: Context) -> Decision:
         raise InvalidInput.at("/reason", "must say why")
     opened = opening(state, context)
     voucher = _named(opened.holdings, lambda one: one.code == command.code)
-    if not voucher.used or voucher.void:
+    if not voucher.by_hand or voucher.void:
         raise Rejected("no use of this voucher can be taken back", code="voucher_not_used")
     return _moved(state, context, opened, voucher, "unuse", -1, command.reason.strip())
 
@@ -150,7 +151,7 @@ def cancel(state: State, command: CancelVoucher, context: Context) -> Decision:
     if voucher.used or not voucher.good_at(context.now):
         raise Rejected("only a voucher that is good and was never used can be taken back", code="voucher_not_good")
     progress, tallies = limits.given_back(
-        voucher.reward, opened.holdings.progress, stocked=voucher.stocked, counted=voucher.points > 0
+        voucher.reward, opened.holdings.progress, stocked=voucher.stocked, counted=not voucher.granted
     )
     holdings, entries = opened.holdings.with_voucher(msgspec.structs.replace(voucher, void=True)), opened.entries
     holdings = holdings.with_progress(progress)
@@ -196,8 +197,8 @@ def issued(
     context: Context,
     takings: movements.Takings,
     *,
-    points: int,
     stocked: bool,
+    granted: bool = False,
 ) -> Voucher:
     """A fresh voucher. Raises `Unavailable` where its code was given to another this moment."""
     if context.owners.get(Identifier("voucher", code)):
@@ -209,10 +210,11 @@ def issued(
         issued_at=context.now,
         expires_at=vesting_of(context.now, reward.valid_days, context.programme),
         uses=reward.uses,
-        points=points,
+        points=0 if granted else reward.points,
         currency=reward.currency,
         takings=takings,
         stocked=stocked,
+        granted=granted,
     )
 
 
@@ -232,7 +234,8 @@ def _moved(
     by: int,
     reason: str,
 ) -> Decision:
-    holdings = opened.holdings.with_voucher(msgspec.structs.replace(voucher, used=voucher.used + by))
+    moved = msgspec.structs.replace(voucher, used=voucher.used + by, by_hand=voucher.by_hand + by)
+    holdings = opened.holdings.with_voucher(moved)
     change = change_of(
         state,
         context,

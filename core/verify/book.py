@@ -51,6 +51,11 @@ class Book:
         """By which it was decided."""
         return self._rules[change.programme]
 
+    def rules_then(self, change: Change) -> Rules:
+        """In force when it was recorded, which for a late event is not what it was decided by."""
+        come = [number for number, rules in self._rules.items() if rules.in_force <= change.recorded_at]
+        return self._rules[max(come)] if come else self.rules(change)
+
     def any_rules(self) -> Iterable[Rules]:
         return self._rules.values()
 

@@ -59,6 +59,7 @@ class Holds:
         book.same("hold", f"{what}: its version", (hold.no, hold.reward, hold.currency, hold.opened_at), said)
         book.same("hold", f"{what}: currency and price", (hold.currency, hold.points), price)
         book.same("hold", f"{what}: whether it took of the stock", hold.stocked, stocked)
+        book.same("hold", f"{what}: the money to be paid", hold.money, reward.money if reward else 0)
         if hold.reward and reward is None:
             book.say("hold", f"{what} is for {hold.reward!r}, which its programme has not")
         until = change.recorded_at + timedelta(minutes=rules.limits.hold_minutes)
@@ -92,6 +93,7 @@ class Holds:
         book.same("hold", f"{what}: the version that ends it", said, (by, hold.no, hold.reward, currency))
         if change.kind == "capture":
             book.same("change", f"version {end.version}: base", change.base, back)
+            book.same("change", f"version {end.version}: the money paid", change.amount, hold.money)
 
     def _in_time(self, hold: HoldRow, end: EntryRow) -> None:
         """Time runs out at an instant; whatever else ends a hold comes before it."""

@@ -300,7 +300,7 @@ class Ledger:
     def _active(self, change: Change) -> None:
         if not self._by_activity:
             return
-        rules, earned = self._book.rules(change), {award.currency for award in change.awards}
+        rules, earned = self._book.rules_then(change), {award.currency for award in change.awards}
         at = min(change.occurred_at, change.recorded_at)
         match change.kind:
             case "purchase" | "action" | "grant":

@@ -45,10 +45,11 @@ class Uses:
                 self._first = self._first or change.version
                 if change.period:
                     self._first_of_this_release = self._first_of_this_release or change.version
-                for award in change.awards:
-                    campaign = rules.campaign.get(award.id) if award.rule == "campaign" else None
+                # What a campaign gave may be several awards, for lines of several rates: it is one use.
+                for id in {award.id for award in change.awards if award.rule == "campaign"}:
+                    campaign = rules.campaign.get(id)
                     if campaign is not None:
-                        self._used(f"campaign/{campaign.id}", campaign.limits, change, rules)
+                        self._used(f"campaign/{id}", campaign.limits, change, rules)
             case "action":
                 for award in change.awards:
                     action = rules.earn.actions.get(award.id)
@@ -60,8 +61,8 @@ class Uses:
                     self._ticket(change, rules)
             case "void":
                 self._had(change.reward, -1, rules)
-            case "cancel" if change.base:
-                # One that cost nothing makes no room for another: what is granted is never counted.
+            case "cancel" if (issued := self._book.changes.get(change.voucher)) and issued.kind == "claim":
+                # What is granted is never counted, so giving it back makes no room for another.
                 self._had(change.reward, -1, rules)
 
     def close(self) -> None:

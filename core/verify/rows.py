@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -102,6 +103,7 @@ class HoldRow(NamedTuple):
     expires_at: datetime
     store: str
     stocked: bool
+    money: int
 
 
 class VoucherRow(NamedTuple):
@@ -117,6 +119,8 @@ class VoucherRow(NamedTuple):
     takings: str
     void: bool
     stocked: bool
+    granted: bool
+    by_hand: int
 
 
 class PurchaseRow(NamedTuple):
@@ -158,7 +162,10 @@ async def count_members(connection: AsyncConnection) -> int:
 
 async def rules(connection: AsyncConnection) -> dict[int, Rules]:
     """The published revisions."""
-    return {revision: decode(document) for revision, document in await connection.execute(_RULES)}
+    return {
+        revision: msgspec.structs.replace(decode(document), in_force=in_force)
+        for revision, document, in_force in await connection.execute(_RULES)
+    }
 
 
 async def ranges(connection: AsyncConnection) -> AsyncIterator[Range]:
@@ -255,7 +262,7 @@ def _of(table: str, columns: str, order: str, key: str = "member_id") -> TextCla
     )
 
 
-_RULES = text("SELECT revision, CAST(document AS text) FROM programme_revision")
+_RULES = text("SELECT revision, CAST(document AS text), in_force FROM programme_revision")
 _NEXT_MEMBERS = text("SELECT id, version FROM member WHERE id >= :low ORDER BY id LIMIT :limit")
 _MEMBERS = text("SELECT id, version FROM member WHERE id BETWEEN :low AND :high")
 
@@ -294,7 +301,7 @@ _TABLES: dict[str, tuple[Any, TextClause]] = {
         _of(
             "hold",
             "no, currency, reward, points, CAST(takings AS text), state, resolved_version, opened_at, expires_at, store, "
-            "stocked",
+            "stocked, money",
             "no",
         ),
     ),
@@ -302,7 +309,8 @@ _TABLES: dict[str, tuple[Any, TextClause]] = {
         VoucherRow,
         _of(
             "voucher",
-            "no, code, reward, issued_at, expires_at, uses, used, points, currency, CAST(takings AS text), void, stocked",
+            "no, code, reward, issued_at, expires_at, uses, used, points, currency, CAST(takings AS text), void, "
+            "stocked, granted, by_hand",
             "no",
         ),
     ),

@@ -90,6 +90,7 @@ class Reward(_Part, frozen=True, kw_only=True):
     kind: str = "goods"
     currency: str = POINTS
     value: int = 0
+    money: int = 0
     stock: int | None = None
     uses: int = 1
     valid_days: int = 90
@@ -113,6 +114,8 @@ class _Clock(_Part, frozen=True, kw_only=True):
 class Rules(_Part, frozen=True, kw_only=True, dict=True):
     """One revision."""
 
+    in_force: datetime = datetime.min.replace(tzinfo=UTC)
+    """From when on; it stands beside the document."""
     schema: int
     """1 is all that the release before could decide by."""
     zone: str

@@ -7,6 +7,7 @@ Which vouchers a purchase took stands in the purchase's row alone, whose money i
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from core.snapshot import Change, Purchase
@@ -22,12 +23,15 @@ class Vouchers:
         self._rows = {voucher.no: voucher for voucher in book.rows.vouchers}
         self._used: dict[int, int] = {}
         """Of each voucher that was issued."""
+        self._by_hand: Counter[int] = Counter()
+        """Of those, the uses that paid no basket."""
         self._void: set[int] = set()
         self._tickets: set[tuple[str, int]] = set()
         """(draw, number) that the member has and won nothing with."""
 
-    def take(self, change: Change, record: Purchase | None, *, whole: bool) -> None:
-        """Follow a version. `record`: the purchase it made or took back; `whole`: it brought back the last of it."""
+    def take(self, change: Change, record: Purchase | None, *, paid_out: bool) -> None:
+        """Follow a version. `record`: the purchase it made or took back; `paid_out`: it brought back the last of its
+        money."""
         match change.kind:
             case "claim":
                 self._claim(change)
@@ -41,10 +45,9 @@ class Vouchers:
                 self._cancel(change)
             case "purchase" if record is not None:
                 self._pay(change, record)
-            case "return" if record is not None and whole:
+            case "return" if record is not None and paid_out:
                 for no, _ in record.vouchers:
-                    # One whose use was taken back by hand in between stays as it is.
-                    self._used[no] = max(0, self._used.get(no, 0) - 1)
+                    self._used[no] = self._used.get(no, 0) - 1
 
     def close(self) -> None:
         """Each row against what became of it."""
@@ -56,6 +59,7 @@ class Vouchers:
                 book.say("voucher", f"voucher {no} was issued by no version")
                 continue
             book.same("voucher", f"voucher {no}: how often it was used", row.used, self._used[no])
+            book.same("voucher", f"voucher {no}: how often by hand", row.by_hand, self._by_hand[no])
             book.same("voucher", f"voucher {no}: whether it was taken back", row.void, no in self._void)
         codes = [row.code for row in self._rows.values()]
         for code in sorted({code for code in codes if codes.count(code) > 1}):
@@ -118,6 +122,7 @@ class Vouchers:
             ("uses", row.uses, reward.uses),
             ("price", (row.points, row.currency), (points, reward.currency)),
             ("whether it took of the stock", row.stocked, stocked),
+            ("whether it was granted", row.granted, change.kind != "claim"),
         ):
             book.same("voucher", f"voucher {no}: {what}", stored, journal)
         takings = book.stored_takings("voucher", f"voucher {no}", row.takings)
@@ -130,6 +135,8 @@ class Vouchers:
         if row is None:
             return
         self._used[no] += 1
+        if change.kind == "use":
+            self._by_hand[no] += 1
         gone = row.expires_at is not None and change.recorded_at >= row.expires_at
         if self._used[no] > row.uses or no in self._void or gone:
             self._book.say("voucher", f"voucher {no} was used by version {change.version}, when it was good no more")
@@ -139,7 +146,8 @@ class Vouchers:
         if self._known(change, no) is None:
             return
         self._used[no] -= 1
-        if self._used[no] < 0 or no in self._void:
+        self._by_hand[no] -= 1
+        if self._by_hand[no] < 0 or no in self._void:
             self._book.say("voucher", f"version {change.version} takes back a use of voucher {no} that was none")
 
     def _pay(self, change: Change, record: Purchase) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from core.programme.validation import default_document
 from tests.bff.house import House, Shopper, bearer, fresh
 from tests.bff.test_bad_input import must_be_problem
 
@@ -58,6 +60,21 @@ async def test_every_surface_quotes_the_same(house: House) -> None:
     ]
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["version"] == 2
+
+
+async def test_a_reason_is_one_row_whatever_the_rates_of_its_lines(own_house: House) -> None:
+    vinyl = '[[earn.rules]]\nid = "vinyl"\nname = { en = "Vinyl" }\nsku = "LP"\npoints_per_unit = "20"\n\n'
+    source = default_document().replace("[[earn.rules]]", vinyl + "[[earn.rules]]", 1)
+    await own_house.post("/admin/v1/programme/publish", {"source": source}, own_house.owner("programme"))
+    own_house.clock.now = datetime(2026, 3, 17, 4, tzinfo=UTC)  # a Tuesday, which counts double
+    who = await own_house.enrol()
+    lines = [{"sku": sku, "quantity": 1, "amount": 3_000, "name": sku} for sku in ("CD", "LP")]
+    expected = [("base", "", 300), ("rule", "vinyl", 600), ("campaign", "tuesdays", 900)]
+    member = {"kind": "code", "value": who.code}
+    quoted = await _quote(own_house, "/pos/v1/quotes", {**BASKET, "lines": lines, "member": member}, own_house.till)
+    bought = await own_house.buy(who, total=6_000, lines=lines)
+    for answer in (quoted, bought):
+        assert [(one["rule"], one["id"], one["points"]) for one in answer["awards"]] == expected
 
 
 async def test_a_visitor_is_quoted_what_a_member_would_earn(house: House) -> None:

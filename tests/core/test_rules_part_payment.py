@@ -166,7 +166,7 @@ TOGETHER = [
     (300, 20, "points_above_cap", 0, 0),
     (503, 20, 500, 3, 0),
     (502, 20, "points_above_cap", 0, 0),  # 2 are left of it
-    (0, 0, 0, 0, 0),
+    (0, 0, "voucher_not_good", 0, 0),  # it would take nothing off
 ]
 
 

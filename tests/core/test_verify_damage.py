@@ -74,7 +74,7 @@ def progress(path: str, value: str) -> str:
 
 SECOND_VOUCHER = (
     "INSERT INTO voucher SELECT member_id, 3, code, reward, issued_at, expires_at, uses, used, points, currency, "
-    "takings, void, false FROM voucher WHERE member_id = {m} AND no = {granted}"
+    "takings, void, false, granted, by_hand FROM voucher WHERE member_id = {m} AND no = {granted}"
 )
 POINTS = "AND currency = 'points'"
 
@@ -150,7 +150,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     (everywhere("prize_points", '"prize", "raffle"', '"prize", "mug"'), "award", "the award of prize 'mug' is of noth"),
     (everywhere("bought", '"hello", 10, "points", false', '"hello", 10, "points", true'),
      "award qualifying purchase", "the award of campaign 'hello' is of points that count"),
-    (everywhere("bought", '"star", 3', '"double", 3'), "award progress tally", "the award of campaign 'double' is of"),
+    (everywhere("bought", '"star", 3', '"double", 3'), "award tally", "the award of campaign 'double' is of"),
     # Tiers
     (change("bought", "qualified", "221"), "qualifying", "what qualifies is 221"),
     (change("bought", "purchase", "7"), "change", "its purchase is 7"),
@@ -197,6 +197,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     (row("hold", "stocked = false", "kept"), "hold tally", "whether it took of the stock is False"),
     (row("hold", "reward = 'vinyl'", "kept"), "hold tally", "is for 'vinyl', which its programme has not"),
     (row("hold", "currency = 'points'", "cup"), "hold", "currency and price is"),
+    (row("hold", "money = 5", "kept"), "hold change", "the money to be paid is 5"),
     (row("hold", "opened_at = now()", "kept"), "hold", "its version is"),
     (row("hold", "expires_at = opened_at", "voided_hold"), "hold", "ends by void"),
     (change("paid", "hold", "3"), "hold", "the version that ends it"),
@@ -208,6 +209,8 @@ DAMAGE: list[tuple[str, str, str]] = [
     # Vouchers
     (row("voucher", "used = 2", "claimed"), "voucher", "how often it was used is 2"),
     (row("voucher", "used = 1", "granted"), "voucher", "how often it was used is 1"),
+    (row("voucher", "used = 1, by_hand = 1", "granted"), "voucher", "how often by hand is 1"),
+    (row("voucher", "granted = false", "granted"), "voucher", "whether it was granted is False"),
     (row("voucher", "void = true", "granted"), "voucher tally", "whether it was taken back is True"),
     (row("voucher", "void = false", "claimed_in_vain"), "voucher tally", "whether it was taken back is False"),
     (row("voucher", "code = 'X'", "granted"), "voucher", "code is X"),
@@ -230,7 +233,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     (record("paid", "vouchers,0,1", "499"), "voucher purchase", "took off is 499"),
     (record("paid", "vouchers", "[]"), "purchase", "money that was not paid"),
     (change("cancelled", "base", "19"), "voucher", "the points given back for it is (20, 19)"),
-    (change("cancelled", "voucher", "{granted}"), "voucher", "is about voucher 17, which was not issued"),
+    (change("cancelled", "voucher", "{granted}"), "voucher progress", "is about voucher 17, which was not issued"),
     (change("cancelled", "voucher", "{claimed}"), "voucher", "which was used or taken back before"),
     ("UPDATE member_version SET command = 'unuse', change = jsonb_set(change, '{{kind}}', '\"unuse\"') "
      "WHERE member_id = {m} AND version = {used}", "voucher", "takes back a use of voucher"),

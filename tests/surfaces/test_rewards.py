@@ -121,7 +121,7 @@ HELD = [
      ("US$5 off any order", "Show this at the till until 14:47", "", "")),
     (Hold(5, "box", 22_500, NOW, datetime(2026, 12, 19, 16, tzinfo=UTC), (), "pier-road"),
      ("A box set up to US$60", "Collect at Pier Road until 19 Dec 2026", "Pier Road", "")),
-    (Hold(5, "signed", 9_000, NOW, NOW + timedelta(minutes=15), ()),
+    (Hold(5, "signed", 9_000, NOW, NOW + timedelta(minutes=15), (), money=1_500),
      ("A signed pressing", "Show this at the till until 14:47", "", "US$15.00 to pay")),
     (Hold(5, "", 500, NOW, NOW + timedelta(minutes=15), ()),
      ("500 points for a basket", "Pay with them until 14:47", "", "")),

@@ -254,7 +254,7 @@ export class Desk {
     const { member } = this.state;
     const held = member?.holds.find((/** @type {any} */ one) => one.id === hold);
     if (!held) return;
-    const paid = this.tools.config.money_due[held.reward] ?? 0;
+    const paid = held.due;
     /* A hold is captured once whatever happens, so its own number is the key. */
     const key = `capture-${member.member}-${hold}-${paid}`;
     const path = `/pos/v1/members/${member.member}/holds/${encodeURIComponent(hold)}/capture`;

@@ -36,6 +36,8 @@ class Voucher:
     """Whether it counts among those the member had: a granted one does not."""
     used: int = 0
     void: bool = False
+    over_the_counter: int = 0
+    """Uses that paid for no basket."""
 
 
 @dataclass

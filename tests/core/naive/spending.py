@@ -91,15 +91,17 @@ class Spending(Buying):
         if voucher.void or voucher.used >= voucher.uses or voucher.until <= now:
             raise Refused("voucher_not_good")
         voucher.used += 1
+        voucher.over_the_counter += 1
         return self.end(now, voucher=no, reward=voucher.reward)
 
     def unuse(self, now: datetime, code: str) -> Said:
         self.begin(now)
         no = self.voucher_by_code(code)
         voucher = self.vouchers[no]
-        if not voucher.used or voucher.void:
+        if not voucher.over_the_counter or voucher.void:
             raise Refused("voucher_not_used")
         voucher.used -= 1
+        voucher.over_the_counter -= 1
         return self.end(now, voucher=no, reward=voucher.reward)
 
     def cancel(self, now: datetime, no: int) -> Said:
