@@ -210,6 +210,15 @@ sku = "CD"
 amount = 900
 tiers = ["gold"]
 
+[[stores]]
+id = "mitte"
+name = { en = "Mitte" }
+
+[[stores]]
+id = "online"
+name = { en = "Online" }
+collects = false
+
 [[products]]
 sku = "CD"
 one = { en = "CD" }
