@@ -39,6 +39,8 @@ from push.topic import Frame, Topic, Turn
 
 _log = structlog.get_logger("push.hub")
 
+MANY = 10
+"""Sockets of one member: more than a phone, a page and a till have open at once."""
 MAX_READS = 20
 """A version is told of only once it is durable, so a second read finds it, unless more came meanwhile. One that is still
 not there belongs to another database on the same bus, and must not keep this one reading for ever."""
@@ -274,7 +276,10 @@ class Hub:
         if not drawn.view:
             return Frame(drawn.stamp, "")
         committed_at = topic.committed_at if topic and not turn.first else None
-        text = session.state(drawn.stamp, drawn.valid_until, turn.at, drawn.causes, drawn.view, committed_at)
+        many = topic is not None and len(topic.sockets) > MANY
+        text = session.state(
+            drawn.stamp, drawn.valid_until, turn.at, drawn.causes, drawn.view, committed_at, for_many=many
+        )
         return Frame(drawn.stamp, text)
 
     def _drawn(self, client: session.Session, topic: Topic | None, key: Hashable, turn: Turn) -> Drawn:

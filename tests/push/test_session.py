@@ -112,6 +112,17 @@ def test_stamps_are_compared_field_by_field_and_a_kiosks_session_before_all(
     assert not client.needs(stamp, kiosk)
 
 
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [("plain", True), ("You’ve – é 😀", True), ("好" * 50, True), ("好" * 5_000, False), ("", True)],
+)
+def test_a_frame_for_many_says_the_same_in_plain_letters_while_others_are_few(said: str, plain: bool) -> None:
+    view = json.dumps({"said": said}, ensure_ascii=False).encode()
+    one, many = (session.state(BASE, None, NOW, b"[]", view, None, for_many=many) for many in (False, True))
+    assert json.loads(one) == json.loads(many)
+    assert (many.isascii(), one.isascii()) == (plain, said.isascii())
+
+
 def test_frames_are_what_the_protocol_says() -> None:
     state = json.loads(session.state(BASE, None, NOW, b"[]", b'{"balance":1}', None))
     assert state == {
