@@ -176,8 +176,8 @@ def state(
 
 
 def _plain(text: str) -> str:
-    """The same JSON with its letters beyond ASCII escaped, where they are few: each socket encodes its text again, and one
-    curved apostrophe makes that slower by a factor of thirty."""
+    """The same JSON with its letters beyond ASCII escaped, where they are few: each socket encodes its text again, and
+    one curved apostrophe makes that slower by a factor of thirty."""
     if text.isascii() or len(text.encode()) - len(text) > FEW_LETTERS:
         return text
     return text.encode("ascii", _ESCAPING).decode("ascii")
