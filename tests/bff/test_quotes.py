@@ -47,6 +47,35 @@ async def test_what_is_quoted_is_what_the_purchase_does(house: House) -> None:
     assert (shown.json()["state"], shown.json()["uses_left"]) == ("good", 1)
 
 
+async def test_a_used_voucher_is_refused_as_the_purchase_would(house: House) -> None:
+    who = await house.enrol()
+    await house.adjust(who, 8_000)
+    body = {**BASKET, "vouchers": [await _voucher(house, who)], "member": {"kind": "code", "value": who.code}}
+    await house.buy(who, total=6_000, quantity=2, vouchers=body["vouchers"])
+    bought = {**house.purchase_body(who, total=6_000, quantity=2), "vouchers": body["vouchers"]}
+    for path, sent in (("/pos/v1/quotes", body), ("/pos/v1/purchases", bought)):
+        refused = await house.http.post(path, json=sent, headers=house.till)
+        problem = must_be_problem(refused, 409, "voucher_not_good")
+        assert [error["pointer"] for error in problem["errors"]] == ["/vouchers/0"], path
+
+
+async def test_a_piece_that_just_came_back_is_on_offer(own_house: House) -> None:
+    """The last one was on the member's own hold, whose time is over: the next command gives it back."""
+    flash = '[[rewards]]\nid = "last"\nname = { en = "The last" }\nstub = { en = "1" }\npoints = 10\nstock = 1\n\n'
+    source = default_document().replace("[[member_prices]]", flash + "[[member_prices]]", 1)
+    await own_house.post("/admin/v1/programme/publish", {"source": source}, own_house.owner("programme"))
+    who = await own_house.enrol()
+    await own_house.adjust(who, 100)
+    await own_house.hold(who, "last")
+    body = {**BASKET, "member": {"kind": "code", "value": who.code}}
+    offered = []
+    for minutes in (0, 20):
+        own_house.clock.forward(minutes=minutes)
+        quoted = await _quote(own_house, "/pos/v1/quotes", body, own_house.till)
+        offered.append("last" in [one["id"] for one in quoted["rewards"]])
+    assert offered == [False, True]
+
+
 async def test_every_surface_quotes_the_same(house: House) -> None:
     who = await house.enrol()
     await house.adjust(who, 2_000)
