@@ -137,18 +137,14 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
-    except Exception as error:
+    except (DBAPIError, ConnectionError) as error:
         if not may_pass(error):
             raise
         # Begun while PostgreSQL recovers from a crash, most likely; our parent starts another.
-        sys.stderr.write(f"chorus: this worker ends, the database is away: {_last_line(error)}\n")
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        sys.stderr.write(f"chorus: this worker ends, a server it needs is away: {cause}\n")
         return 1
     return 0
-
-
-def _last_line(error: BaseException) -> str:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    return str(cause).strip().rpartition("\n")[2] or type(cause).__name__
 
 
 if __name__ == "__main__":

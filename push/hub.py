@@ -39,8 +39,6 @@ from push.topic import Frame, Topic, Turn
 
 _log = structlog.get_logger("push.hub")
 
-MANY = 10
-"""Sockets of one member: more than a phone, a page and a till have open at once."""
 MAX_READS = 20
 """A version is told of only once it is durable, so a second read finds it, unless more came meanwhile. One that is still
 not there belongs to another database on the same bus, and must not keep this one reading for ever."""
@@ -276,7 +274,7 @@ class Hub:
         if not drawn.view:
             return Frame(drawn.stamp, "")
         committed_at = topic.committed_at if topic and not turn.first else None
-        many = topic is not None and len(topic.sockets) > MANY
+        many = topic is not None and topic.crowded
         text = session.state(
             drawn.stamp, drawn.valid_until, turn.at, drawn.causes, drawn.view, committed_at, for_many=many
         )

@@ -14,6 +14,9 @@ from push.render import ReceiptSubject, Subject
 from push.socket import Socket
 from surfaces.etag import Stamp
 
+CROWD = 10
+"""More sockets than a phone, a page and a till of one member open at once."""
+
 
 class Topic:
     """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
@@ -36,6 +39,10 @@ class Topic:
         if self._commit is None or self.snapshot is None or self._commit[0] != self.snapshot.version:
             return None
         return self._commit[1]
+
+    @property
+    def crowded(self) -> bool:
+        return len(self.sockets) > CROWD
 
     def told(self, version: int, committed_at: datetime) -> None:
         self._commit = (version, committed_at)

@@ -24,9 +24,7 @@ COMMENT ON COLUMN lot.source IS 'The version of the purchase that earned it, who
 
 ALTER TABLE hold
     ADD COLUMN store text NOT NULL DEFAULT '',
-    ADD COLUMN stocked boolean NOT NULL DEFAULT false,
-    ADD COLUMN money bigint NOT NULL DEFAULT 0 CHECK (money >= 0);
-COMMENT ON COLUMN hold.money IS 'Minor units to be paid at its capture, as they were when it was opened.';
+    ADD COLUMN stocked boolean NOT NULL DEFAULT false;
 
 ALTER TABLE entry ADD COLUMN awards jsonb;
 COMMENT ON COLUMN entry.awards IS 'Why points were given: each rule and what it gave. They add up to what was issued.';
@@ -60,11 +58,8 @@ CREATE TABLE voucher (
     takings     jsonb NOT NULL,
     void        boolean NOT NULL,
     stocked     boolean NOT NULL,
-    granted     boolean NOT NULL,
-    by_hand     integer NOT NULL CHECK (by_hand BETWEEN 0 AND used),
     PRIMARY KEY (member_id, no)
 ) WITH (fillfactor = 80);
-COMMENT ON COLUMN voucher.by_hand IS 'Of its uses, those that paid no basket: only these are taken back by hand.';
 CREATE INDEX voucher_open ON voucher (member_id) WHERE used < uses AND NOT void;
 COMMENT ON TABLE voucher IS 'Found by its code as an identifier of kind voucher, which is unique among all members.';
 
