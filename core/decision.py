@@ -26,7 +26,7 @@ from core.programme.document import Programme, Published
 from core.snapshot import Award, Change, Kind, Moved, Profile, Purchase
 from core.tiers.ladder import tier_of
 
-HoldState = Literal["open", "captured", "voided", "timed_out"]
+HoldState = Literal["open", "captured", "voided", "timed_out", "merged"]
 
 
 class State(msgspec.Struct, frozen=True):
@@ -59,6 +59,8 @@ class Context(msgspec.Struct, frozen=True):
     tallies: Mapping[str, int] = {}
     closed: frozenset[str] = frozenset()
     current: Published | None = None
+    other: State | None = None
+    """The second member that a command names."""
 
     @property
     def programme(self) -> Programme:
@@ -94,6 +96,15 @@ class Ticket(msgspec.Struct, frozen=True):
     entropy: bytes
 
 
+class Merge(msgspec.Struct, frozen=True):
+    """A member that went into another, and how far the numbers of its lots lie above its own there, by currency.
+    `swap`: the one that lives on takes over its name and code."""
+
+    absorbed: Decision
+    lots: Mapping[str, int]
+    swap: bool
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What a command does. `change` is None when it does nothing (an identifier that was linked already)."""
 
@@ -107,6 +118,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile | None = None
     tallies: tuple[Tally, ...] = ()
     ticket: Ticket | None = None
+    merge: Merge | None = None
 
 
 class Opening(msgspec.Struct, frozen=True):

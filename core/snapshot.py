@@ -40,9 +40,12 @@ Kind = Literal[
     "extend",
     "vest",
     "expire",
+    "merge",
+    "merged",
 ]
 """By what a version was made. `claim` buys a voucher, a gift or a ticket; `grant` gives one; `use` and `unuse` are a
-voucher's; `cancel` takes an unused voucher back for its points; `vest` and `expire` are the clock's alone."""
+voucher's; `cancel` takes an unused voucher back for its points; `vest` and `expire` are the clock's alone; `merge` takes
+another member in, whose last version is `merged`."""
 
 
 class Award(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +138,8 @@ class Change(msgspec.Struct, frozen=True, cache_hash=True, omit_defaults=True, k
     """For an extension: the new date."""
     reason: str = ""
     flags: tuple[str, ...] = ()
+    merged: int = 0
+    """The member that was taken in, or the one that it went into."""
 
     @property
     def earned(self) -> int:
@@ -243,7 +248,7 @@ class Purchase(msgspec.Struct, frozen=True, cache_hash=True, kw_only=True):
 
 def advance(snapshot: Snapshot, change: Change, holdings: Holdings) -> Snapshot | None:
     """The snapshot after `change`; None when it is not the very next version, or the profile must be read again."""
-    if change.version != snapshot.version + 1 or change.kind == "link":
+    if change.version != snapshot.version + 1 or change.kind in ("link", "merge", "merged"):
         return None
     return Snapshot(
         member=snapshot.member,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import msgspec
+
 from core import limits
 from core.adjustments.decide import (
     AdjustPoints,
@@ -31,6 +33,8 @@ from core.errors import ChorusError, NotFound
 from core.limits import Use
 from core.members.decide import Enrol, LinkIdentifier, SetTraits, enrol, link, set_traits
 from core.members.identifiers import Identifier
+from core.members.merge import MergeMembers, merge
+from core.members.reference import seen_from_afar
 from core.programme.document import Programme
 from core.rewards import decide as holds
 from core.rewards import vouchers
@@ -59,6 +63,7 @@ Command = (
     | ReinstatePoints
     | ExtendPoints
     | SettleDue
+    | MergeMembers
 )
 
 
@@ -114,6 +119,8 @@ def _decide(state: State, command: Command, context: Context) -> Decision:
             return set_traits(state, command, context)
         case SettleDue():
             return settle_due(state, command, context)
+        case MergeMembers():
+            return merge(state, command, context)
 
 
 def wanted(command: Command) -> tuple[Identifier, ...]:
@@ -127,6 +134,26 @@ def wanted(command: Command) -> tuple[Identifier, ...]:
             return (Identifier("voucher", command.code),)
         case _:
             return ()
+
+
+def second(command: Command) -> Identifier | int | None:
+    """The second member that a command touches."""
+    return command.other if isinstance(command, MergeMembers) else None
+
+
+def as_survivor(command: Command, member: int) -> Command:
+    """A command for `member`, which was merged into another, as it is for that one."""
+    match command:
+        case ReturnPurchase():
+            return msgspec.structs.replace(command, purchase=seen_from_afar(member, command.purchase))
+        case CaptureHold() | VoidHold():
+            return msgspec.structs.replace(command, hold=seen_from_afar(member, command.hold))
+        case RecordPurchase() if command.hold:
+            return msgspec.structs.replace(command, hold=seen_from_afar(member, command.hold))
+        case CancelVoucher():
+            return msgspec.structs.replace(command, voucher=seen_from_afar(member, command.voucher))
+        case _:
+            return command
 
 
 def only_credits(command: Command) -> bool:

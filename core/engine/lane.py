@@ -23,6 +23,7 @@ from core.database import Kept, may_pass
 from core.engine.pipeline import Outcome, Pipeline
 from core.engine.submission import Answer, Committed, Submission
 from core.errors import Unavailable
+from core.members.merge import MergeMembers
 
 MAX_BATCH = 256
 """Beyond it a batch no longer gets cheaper by the row, and every caller of it waits longer."""
@@ -81,11 +82,16 @@ class Lane:
                 return
 
     def _take(self) -> list[Submission]:
-        """The next batch, in order of arrival; a key that is in it already waits for the batch after."""
+        """The next batch, in order of arrival; a key that is in it already waits for the batch after. A merge is alone
+        in its batch: what others of it were resolved to would no longer hold after it."""
         batch: list[Submission] = []
         again: list[Submission] = []
         seen: set[tuple[str, str]] = set()
         while self._waiting and len(batch) < MAX_BATCH:
+            if isinstance(self._waiting[0].command, MergeMembers):
+                if not batch and not again:
+                    batch.append(self._waiting.popleft())
+                break
             submission = self._waiting.popleft()
             key = (submission.source, submission.key)
             (again if key in seen else batch).append(submission)

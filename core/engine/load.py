@@ -17,7 +17,7 @@ from core.holdings import Holdings, Progress, Voucher
 from core.ledger.account import Account, Hold, Lot, Pending
 from core.members.identifiers import Identifier
 from core.points import POINTS
-from core.snapshot import Change, Profile, Purchase
+from core.snapshot import Change, Profile
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -96,12 +96,14 @@ async def lock(connection: Driver, members: Collection[int]) -> tuple[dict[int, 
 
 
 class Named(msgspec.Struct, frozen=True):
-    """What a batch's commands must see although it is spent: vouchers by code or by (member, number)."""
+    """What a batch's commands must see although it is spent: vouchers by code or by (member, number), lots; and members
+    of whom all of both is wanted."""
 
     codes: Collection[str] = ()
     vouchers: Collection[tuple[int, int]] = ()
     lots: Collection[tuple[int, str, int]] = ()
     """(member, currency, number)."""
+    entire: Collection[int] = ()
 
 
 async def holdings(
@@ -122,7 +124,8 @@ async def holdings(
     named = named or Named()
     rows = [_AccountRow(*row) for row in await connection.fetch(_ACCOUNTS, list(members))]
     vouchers = await _vouchers(connection, [m for m in members if m not in credited], named)
-    accounts = await _accounts(connection, rows, credited, now, [*named.lots, *_paid_with(vouchers, named)])
+    spent = [*named.lots, *_paid_with(vouchers, named)]
+    accounts = await _accounts(connection, rows, credited, now, spent, named.entire)
     found: dict[int, Holdings] = {}
     for row in rows:
         if row.currency == POINTS:
@@ -168,6 +171,7 @@ async def _accounts(
     credited: Collection[int],
     now: datetime | None,
     lots_named: Iterable[tuple[int, str, int]],
+    entire: Collection[int],
 ) -> dict[tuple[int, str], Account]:
     """By (member, currency)."""
     thin = {
@@ -179,7 +183,7 @@ async def _accounts(
     }
     holds = await _holds(connection, sorted({row.member for row in rows if row.held}))
     pending = await _pending(connection, sorted({row.member for row in rows if row.pending}))
-    lots = await _lots(connection, [row.key for row in rows if row.key not in thin], holds, lots_named)
+    lots = await _lots(connection, [row.key for row in rows if row.key not in thin], holds, lots_named, entire)
     return {
         row.key: Account(
             tuple(lots.get(row.key, ())),
@@ -201,12 +205,13 @@ async def _lots(
     whole: list[tuple[int, str]],
     holds: Mapping[tuple[int, str], list[Hold]],
     named: Iterable[tuple[int, str, int]],
+    entire: Collection[int],
 ) -> dict[tuple[int, str], list[Lot]]:
-    """The open lots of accounts, and the emptied ones that a hold or a command names."""
+    """The open lots of accounts, and the emptied ones that a hold or a command names; all of those in `entire`."""
     lots: dict[tuple[int, str], list[Lot]] = {}
     if whole:
         members, currencies = [member for member, _ in whole], [currency for _, currency in whole]
-        for member, currency, *lot in await connection.fetch(_LOTS, members, currencies):
+        for member, currency, *lot in await connection.fetch(_LOTS, members, currencies, list(entire)):
             lots.setdefault((member, currency), []).append(Lot(*lot))
     wanted = {(*key, no) for key, opened in holds.items() for hold in opened for no, _ in hold.takings}
     wanted |= {name for name in named if name[:2] in set(whole)}
@@ -243,7 +248,8 @@ async def _vouchers(connection: Driver, members: list[int], named: Named) -> dic
     found: dict[int, list[Voucher]] = {}
     if members:
         owners, numbers = [m for m, _ in named.vouchers], [no for _, no in named.vouchers]
-        for member, *voucher in await connection.fetch(_VOUCHERS, members, list(named.codes), owners, numbers):
+        wanted = (list(named.codes), owners, numbers, list(named.entire))
+        for member, *voucher in await connection.fetch(_VOUCHERS, members, *wanted):
             no, code, reward, issued_at, expires_at, uses, used, points, currency, takings, *more = voucher
             found.setdefault(member, []).append(
                 Voucher(
@@ -272,8 +278,8 @@ def _paid_with(vouchers: Mapping[int, list[Voucher]], named: Named) -> Iterator[
 
 
 async def lapsed(connection: Driver, members: Collection[int]) -> dict[int, dict[str, int]]:
-    """Points that expired in all and were not given back, by member and currency: the journal says. Somebody who lost
-    none is there too, so that what the same batch lets expire is added."""
+    """Points that expired in all and were not given back, by member and currency: the journal says, and those of the
+    members merged into it. Somebody who lost none is there too, so that what the same batch lets expire is added."""
     found: dict[int, dict[str, int]] = {member: {POINTS: 0} for member in members}
     if members:
         for member, currency, points in await connection.fetch(_LAPSED, list(members)):
@@ -292,14 +298,6 @@ async def tallies(connection: Driver, keys: Collection[str]) -> tuple[dict[str, 
     return {key: used for key, used, _ in rows}, frozenset(key for key, _, closed in rows if closed)
 
 
-async def purchases(connection: Driver, named: Collection[tuple[int, int]]) -> dict[tuple[int, int], Purchase]:
-    """Purchases by (member, version)."""
-    if not named:
-        return {}
-    rows = await connection.fetch(_PURCHASES, [m for m, _ in named], [v for _, v in named])
-    return {(member, version): _PURCHASE.decode(record) for member, version, record in rows}
-
-
 async def next_member_block(connection: Driver) -> int:
     """The first of a hundred member ids that are this process's alone."""
     return int(await connection.fetchval("SELECT nextval('member_id')"))
@@ -310,7 +308,6 @@ async def epoch(connection: Driver) -> int:
 
 
 _CHANGE = msgspec.json.Decoder(Change)
-_PURCHASE = msgspec.json.Decoder(Purchase)
 _TAKINGS = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 _PROGRESS = msgspec.json.Decoder(Progress)
 _QUALIFYING = msgspec.json.Decoder(dict[int, int])
@@ -354,7 +351,7 @@ _ACCOUNTS = """SELECT a.member_id, a.currency, a.debt, a.held, a.lots_made, CAST
 _LOTS = """SELECT member_id, currency, no, origin, earned_at, expires_at, amount, remaining, source FROM lot
          JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS text[])) AS whole (member_id, currency)
               USING (member_id, currency)
-        WHERE remaining > 0
+        WHERE remaining > 0 OR member_id = ANY(CAST($3 AS bigint[]))
         ORDER BY member_id, no"""
 
 _EMPTIED_LOTS = """SELECT member_id, currency, no, origin, earned_at, expires_at, amount, remaining, source FROM lot
@@ -376,11 +373,15 @@ _VOUCHERS = """SELECT member_id, no, code, reward, issued_at, expires_at, uses, 
          FROM voucher
         WHERE member_id = ANY(CAST($1 AS bigint[]))
           AND ((used < uses AND NOT void) OR code = ANY(CAST($2 AS text[]))
-               OR (member_id, no) IN (SELECT * FROM unnest(CAST($3 AS bigint[]), CAST($4 AS bigint[]))))
+               OR (member_id, no) IN (SELECT * FROM unnest(CAST($3 AS bigint[]), CAST($4 AS bigint[])))
+               OR member_id = ANY(CAST($5 AS bigint[])))
         ORDER BY member_id, no"""
 
-_LAPSED = """SELECT member_id, currency, sum(amount) FROM posting
-        WHERE member_id = ANY(CAST($1 AS bigint[])) AND account = 'expired' GROUP BY member_id, currency"""
+_LAPSED = """SELECT lives.id, p.currency, sum(p.amount)
+         FROM unnest(CAST($1 AS bigint[])) AS lives (id)
+         JOIN member m ON m.id = lives.id OR m.merged_into = lives.id
+         JOIN posting p ON p.member_id = m.id AND p.account = 'expired'
+        GROUP BY lives.id, p.currency"""
 
 _MAKE_TALLIES = """INSERT INTO tally (key, used)
        SELECT key, 0 FROM unnest(CAST($1 AS text[])) AS named (key)
@@ -388,7 +389,3 @@ _MAKE_TALLIES = """INSERT INTO tally (key, used)
        ON CONFLICT DO NOTHING"""
 
 _TALLIES = """SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[])) ORDER BY key FOR NO KEY UPDATE"""
-
-_PURCHASES = """SELECT member_id, version, CAST(record AS text) FROM purchase
-         JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS named (member_id, version)
-              USING (member_id, version)"""

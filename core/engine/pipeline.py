@@ -14,8 +14,9 @@ from core.adjustments.decide import ReinstatePoints
 from core.database import Driver
 from core.decision import Context, Decision, State
 from core.earning.returns import ReturnPurchase
-from core.engine import load, store
-from core.engine.commands import decide, only_credits, shared, voucher_codes, wanted
+from core.engine import load, purchases, store
+from core.engine.asked import Asked
+from core.engine.commands import decide, only_credits, second, shared, voucher_codes, wanted
 from core.engine.load import Named
 from core.engine.store import Batch
 from core.engine.submission import Answer, Committed, Submission
@@ -73,7 +74,7 @@ class Pipeline:
     async def run(self, connection: Driver, batch: list[Submission], attempt: int, now: datetime) -> Outcome:
         results: dict[int, Answer | ChorusError] = {}
         committed: list[Committed] = []
-        named = {s.who for s in batch if isinstance(s.who, Identifier)}
+        named = {who for s in batch for who in (s.who, second(s.command)) if isinstance(who, Identifier)}
         named.update(identifier for s in batch for identifier in wanted(s.command))
         free, owners = await load.claim(connection, ((s.source, s.key, s.hash) for s in batch), attempt, named)
         used = [i for i, s in enumerate(batch) if (s.source, s.key) not in free]
@@ -129,15 +130,13 @@ class _Round:
     def __init__(
         self,
         pipeline: Pipeline,
-        submissions: list[Submission],
-        members: list[int | None],
+        asked: list[Asked],
         states: dict[int, State],
         owners: dict[Identifier, int],
         now: datetime,
     ) -> None:
         self._pipeline = pipeline
-        self._submissions = submissions
-        self._members = members
+        self._asked = asked
         self._states = states
         self._owners = owners
         self._now = now
@@ -155,56 +154,60 @@ class _Round:
     ) -> _Round:
         enrolments = sum(isinstance(s.command, Enrol) for s in submissions)
         new = iter(await pipeline.new_members(connection, enrolments))
-        members = [
-            next(new) if isinstance(s.command, Enrol) else owners.get(s.who) if isinstance(s.who, Identifier) else s.who
-            for s in submissions
-        ]
-        existing = {m for m, s in zip(members, submissions, strict=True) if m and not isinstance(s.command, Enrol)}
-        locked, revision = await load.lock(connection, existing)
+        asked = [Asked.of(s, owners, next(new) if isinstance(s.command, Enrol) else None) for s in submissions]
+        locked, revision = await load.lock(connection, {m for one in asked for m in one.existing})
         while moved := {m: row.merged_into for m, row in locked.items() if row.merged_into}:
-            members = [moved.get(m, m) if m else m for m in members]
-            more, revision = await load.lock(connection, set(moved.values()) - {None} - set(locked))
+            asked = [one.followed(moved) for one in asked]
+            more, revision = await load.lock(connection, set(moved.values()) - set(locked))
             locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
         if revision > pipeline.book.revision:
             await pipeline.book.load(connection)
-        named = list(zip(members, submissions, strict=True))
-        purchases = await load.purchases(
-            connection, {(m, s.command.purchase) for m, s in named if m and isinstance(s.command, ReturnPurchase)}
+        bought = await purchases.purchases(
+            connection,
+            {
+                (one.member, one.command.purchase)
+                for one in asked
+                if one.member and isinstance(one.command, ReturnPurchase)
+            },
         )
-        debited = {m for m, s in named if m and not only_credits(s.command)}
+        debited = {m for one in asked if not only_credits(one.command) for m in one.existing}
+        merged = {m for one in asked if one.merges for m in one.existing}
         holdings = await load.holdings(
             connection,
             locked,
             credited=locked.keys() - debited,
             now=max([now, *(row.recorded_at for row in locked.values())]),
-            named=_named(named, purchases),
+            named=_named(asked, bought, merged),
         )
-        lapsed = await load.lapsed(connection, {m for m, s in named if m and isinstance(s.command, ReinstatePoints)})
+        lapsed = await load.lapsed(
+            connection, {one.member for one in asked if one.member and isinstance(one.command, ReinstatePoints)}
+        )
         by_member: dict[int, dict[int, Purchase]] = {}
-        for (member, version), purchase in purchases.items():
+        for (member, version), purchase in bought.items():
             by_member.setdefault(member, {})[version] = purchase
         states = {
             m: State(m, row.version, holdings[m], by_member.get(m, {}), row.recorded_at, lapsed.get(m, {}))
             for m, row in locked.items()
         }
-        round_ = cls(pipeline, submissions, members, states, owners, now)
+        round_ = cls(pipeline, asked, states, owners, now)
         round_._tallies, round_._closed = await load.tallies(connection, round_._shared())
         return round_
 
     def _shared(self) -> set[str]:
         """The shared counts that the batch may ask for, or give back to."""
         keys: set[str] = set()
-        for submission, member in zip(self._submissions, self._members, strict=True):
-            state, now = self._states.get(member or 0), self._time_of(member)
-            occurred_at = submission.occurred_at or now
-            programme = self._pipeline.book.at(occurred_at).programme
-            keys.update(shared(submission.command, programme, submission.place, state, now))
+        for one in self._asked:
+            for member in {one.member, one.other}:
+                state, now = self._states.get(member or 0), self._time_of(member)
+                occurred_at = one.submission.occurred_at or now
+                programme = self._pipeline.book.at(occurred_at).programme
+                keys.update(shared(one.command, programme, one.submission.place, state, now))
         return keys
 
-    def _time_of(self, member: int | None) -> datetime:
-        """Never before what the member recorded last, whatever this host's clock says."""
-        state = self._states.get(member or 0)
-        return max(self._now, state.recorded_at) if state and state.recorded_at else self._now
+    def _time_of(self, *members: int | None) -> datetime:
+        """Never before what the members recorded last, whatever this host's clock says."""
+        states = (self._states.get(member or 0) for member in members)
+        return max([self._now, *(state.recorded_at for state in states if state and state.recorded_at)])
 
     async def settle(self, connection: Driver) -> tuple[list[Answer | ChorusError], list[Committed]]:
         """Decide and write. A unique value that another transaction took meanwhile undoes what was written of
@@ -235,34 +238,38 @@ class _Round:
     def _decide(self) -> tuple[list[Decision | ChorusError], dict[int, State]]:
         states, owners, tallies = dict(self._states), dict(self._owners), dict(self._tallies)
         decided: list[Decision | ChorusError] = []
-        for submission, member in zip(self._submissions, self._members, strict=True):
-            result = self._decide_one(submission, member, states, owners, tallies)
+        for one in self._asked:
+            result = self._decide_one(one, states, owners, tallies)
             decided.append(result)
             if isinstance(result, Decision) and result.change:
-                change = result.change
-                states[change.member] = _after(states.get(change.member), result, change)
-                owners.update(dict.fromkeys(result.identifiers, change.member))
-                for tally in result.tallies:
-                    tallies[tally.key] = tallies.get(tally.key, 0) + tally.by
+                for part in _parts(result):
+                    assert part.change is not None
+                    member = part.change.member
+                    states[member] = _after(states.get(member), part, part.change)
+                    for tally in part.tallies:
+                        tallies[tally.key] = tallies.get(tally.key, 0) + tally.by
+                owners.update(dict.fromkeys(result.identifiers, result.change.member))
         return decided, states
 
     def _decide_one(
         self,
-        submission: Submission,
-        member: int | None,
+        one: Asked,
         states: dict[int, State],
         owners: dict[Identifier, int],
         tallies: dict[str, int],
     ) -> Decision | ChorusError:
-        if member is None:
+        if one.member is None:
             return NotFound(
                 "no member has this identifier",
                 code="unknown_member",
                 errors=InvalidInput.at("/member", "no member has this identifier").errors,
             )
-        state = states.get(member) or State(member, 0, Holdings())
+        state = states.get(one.member) or State(one.member, 0, Holdings())
+        other = states.get(one.other) if one.other else None
         now = max(self._now, state.recorded_at or self._now)
-        book = self._pipeline.book
+        if other is not None and other.recorded_at is not None:
+            now = max(now, other.recorded_at)
+        book, submission = self._pipeline.book, one.submission
         context = Context(
             now=now,
             published=book.at(submission.occurred_at or now),
@@ -274,8 +281,9 @@ class _Round:
             staff=submission.staff,
             tallies=tallies,
             closed=self._closed,
+            other=other,
         )
-        return decide(state, submission.command, context)
+        return decide(state, one.command, context)
 
     async def _write(
         self, connection: Driver, decided: list[Decision | ChorusError], states: dict[int, State]
@@ -283,19 +291,20 @@ class _Round:
         batch = Batch()
         answers: list[Answer | ChorusError] = []
         committed: list[Committed] = []
-        for submission, member, result in zip(self._submissions, self._members, decided, strict=True):
-            key = (submission.source, submission.key)
+        for one, result in zip(self._asked, decided, strict=True):
+            submission, key = one.submission, (one.submission.source, one.submission.key)
             if isinstance(result, ChorusError):
                 batch.refuse(key)
                 answers.append(result)
                 continue
-            assert member is not None
+            assert one.member is not None
             change = result.change
-            version = change.version if change else states[member].version
+            member, version = (change.member, change.version) if change else (one.member, states[one.member].version)
             batch.answer(key, member, version, changed=change is not None)
-            if change is not None:
-                batch.add(result, change, submission.source)
-                committed.append(Committed(change, compact(result.holdings)))
+            for part in _parts(result) if change else ():
+                assert part.change is not None
+                batch.add(part, part.change, submission.source)
+                committed.append(Committed(part.change, compact(part.holdings)))
             answers.append(
                 Answer(
                     member=member,
@@ -313,13 +322,20 @@ class _Round:
         return answers, committed
 
 
-def _named(submissions: list[tuple[int | None, Submission]], purchases: dict[tuple[int, int], Purchase]) -> Named:
+def _parts(decision: Decision) -> tuple[Decision, ...]:
+    """A decision, and the one of the member that it made part of its own."""
+    return (decision, decision.merge.absorbed) if decision.merge else (decision,)
+
+
+def _named(asked: list[Asked], purchases: dict[tuple[int, int], Purchase], merged: set[int]) -> Named:
     """What the batch's commands must see although it is spent."""
-    codes = {code for _, s in submissions for code in voucher_codes(s.command)}
-    cancelled = {(m, s.command.voucher) for m, s in submissions if m and isinstance(s.command, CancelVoucher)}
+    codes = {code for one in asked for code in voucher_codes(one.command)}
+    cancelled = {
+        (one.member, one.command.voucher) for one in asked if one.member and isinstance(one.command, CancelVoucher)
+    }
     used = {(member, no) for (member, _), one in purchases.items() for no, _ in one.vouchers}
     lots = {(member, POINTS, lot) for (member, _), one in purchases.items() for lot, _ in one.paid_from}
-    return Named(codes, cancelled | used, lots)
+    return Named(codes, cancelled | used, lots, merged)
 
 
 def _after(before: State | None, decision: Decision, change: Change) -> State:

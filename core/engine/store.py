@@ -8,19 +8,20 @@ one row each of account and member.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
-from itertools import count
 from typing import Any
 
 import msgspec
 
 from core.database import Driver
-from core.decision import Decision, State
+from core.decision import Decision, Merge, State
+from core.engine.parts import AFTER, PARTS, statement
+from core.engine.purchases import returned
 from core.holdings import Holdings, Progress
 from core.ledger.account import Account, next_due
 from core.members.identifiers import Identifier
+from core.members.reference import origin_of, seen_from_afar
 from core.points import POINTS
 from core.snapshot import Change
 
@@ -34,6 +35,10 @@ class Batch:
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
         # A batch may buy and return, or return twice; one statement can write a row but once, so the last state counts.
         self._purchases: dict[tuple[int, int], str] = {}
+        self._returned: dict[tuple[int, int], str] = {}
+        """Of purchases that stand in another member's rows, what returns made of them."""
+        self._gone: dict[int, int] = {}
+        """Members that went into others, and into which."""
         self._answered: list[tuple[str, str, int, int, bool]] = []
         self._refused: list[Key] = []
         self._tallies: dict[str, int] = defaultdict(int)
@@ -63,12 +68,16 @@ class Batch:
                 rows["posting"].append(
                     (member, version, no, side, posting.account, entry.currency, posting.amount, posting.lot)
                 )
-        if decision.purchase is not None:
-            self._purchases[(member, decision.purchase.version)] = msgspec.json.encode(decision.purchase).decode()
+        if (purchase := decision.purchase) is not None:
+            if (origin := origin_of(purchase.version)) is None:
+                self._purchases[(member, purchase.version)] = msgspec.json.encode(purchase).decode()
+            else:
+                self._returned[origin] = returned(purchase).decode()
+        joined = self._merge(decision.merge, change) if decision.merge else ()
         # Of this decision, not of the batch's last: the same batch may resolve it.
         for currency, opened in decision.holdings.accounts():
             for hold in opened.holds:
-                if hold.no == version:
+                if hold.no == version or hold.no in joined:
                     takings = msgspec.json.encode(hold.takings).decode()
                     rows["new_hold"].append(
                         (member, hold.no, currency, hold.reward, hold.points, hold.opened_at, hold.expires_at)
@@ -85,11 +94,30 @@ class Batch:
         if (ticket := decision.ticket) is not None:
             rows["ticket"].append((ticket.draw, ticket.no, member, version, ticket.entropy))
 
+    def _merge(self, merge: Merge, change: Change) -> frozenset[int]:
+        """Everything that leads to one member leads to the other from now on. Returns the numbers of the holds that came
+        with it."""
+        gone = merge.absorbed.change
+        assert gone is not None
+        member, into, rows = gone.member, change.member, self._rows
+        self._gone[member] = into
+        lots = msgspec.json.encode(merge.lots).decode()
+        rows["merge"].append((member, gone.version, into, change.version, lots))
+        for follower in ("gone_before", "identifier", "member_device"):
+            rows[follower].append((member, into))
+        if merge.swap:
+            rows["swap"] += [(into, member), (member, into)]
+        ends = merge.absorbed.hold_ends
+        return frozenset(seen_from_afar(member, end.no) for end in ends if end.state == "merged")
+
     def save(self, state: State, before: Holdings | None) -> None:
         """The member's rows as the last decision of the batch left them. `before` None: a new member."""
         member, after = state.member, state.holdings
         row = (member, state.version, state.recorded_at)
-        self._rows["new_member" if before is None else "member"].append(row)
+        if member in self._gone:
+            self._rows["gone"].append((*row, self._gone[member]))
+        else:
+            self._rows["new_member" if before is None else "member"].append(row)
         for currency, account in after.accounts():
             known = before.of(currency) if before is not None and _has(before, currency) else None
             if account is not known:
@@ -153,11 +181,12 @@ class Batch:
         self._rows["answer"] = self._answered
         self._rows["tally"] = [(key, by) for key, by in sorted(self._tallies.items()) if by]
         self._rows["purchase"] = [(*key, record) for key, record in self._purchases.items()]
-        for statement in (_PARTS, _PARTS_AFTER):
-            present = tuple(name for name, part in statement.items() if self._rows.get(part.follows or name))
+        self._rows["returned"] = [(*key, record) for key, record in self._returned.items()]
+        for parts in (PARTS, AFTER):
+            present = tuple(name for name, part in parts.items() if self._rows.get(part.follows or name))
             if present:
                 columns = [column for name in present for column in zip(*self._rows.get(name, ()), strict=True)]
-                await connection.execute(_statement(present), *columns)
+                await connection.execute(statement(present), *columns)
 
 
 def _has(holdings: Holdings, currency: str) -> bool:
@@ -174,170 +203,6 @@ async def give_identifiers(
     )
     return {Identifier(kind, value) for kind, value in given}
 
-
-class _Part(msgspec.Struct, frozen=True):
-    """A statement over `{rows}`: its columns, each an array of the given type, unnested side by side. One that `follows`
-    another part takes its rows from what that one returns."""
-
-    template: str
-    columns: dict[str, str]
-    follows: str = ""
-
-    def sql(self, number: Iterator[int]) -> str:
-        """With its parameters numbered by `number`."""
-        arrays = ", ".join(f"CAST(${next(number)} AS {kind}[])" for kind in self.columns.values())
-        names = ", ".join(self.columns)
-        return self.template.format(rows=f"unnest({arrays}) AS new ({names})", names=names)
-
-
-def _part(template: str, **columns: str) -> _Part:
-    return _Part(template, columns)
-
-
-@cache
-def _statement(present: tuple[str, ...]) -> str:
-    """One statement for the parts that have rows: its parameters are their columns, part by part. There are a dozen
-    common sets of parts, each prepared once."""
-    number = count(1)
-    if len(present) == 1:
-        return _ALL_PARTS[present[0]].sql(number)
-    parts = ", ".join(f"{name}_part AS ({_ALL_PARTS[name].sql(number)})" for name in present)
-    return f"WITH {parts} SELECT 1"
-
-
-_ACCOUNT = {
-    "member_id": "bigint",
-    "currency": "text",
-    "available": "bigint",
-    "held": "bigint",
-    "debt": "bigint",
-    "lots_made": "integer",
-    "qualifying": "jsonb",
-    "next_due": "timestamptz",
-    "pending": "bigint",
-    "lapses_at": "timestamptz",
-}
-
-_PARTS: dict[str, _Part] = {
-    "unclaim": _part(
-        "DELETE FROM claim USING {rows} WHERE claim.source = new.source AND claim.id = new.id",
-        source="text", id="text",
-    ),
-    "answer": _part(
-        """UPDATE claim SET member_id = new.member, version = new.version, changed = new.changed FROM {rows}
-            WHERE claim.source = new.source AND claim.id = new.id""",
-        source="text", id="text", member="bigint", version="bigint", changed="boolean",
-    ),
-    "new_member": _part(
-        "INSERT INTO member ({names}) SELECT * FROM {rows}", id="bigint", version="bigint", recorded_at="timestamptz"
-    ),
-    "member": _part(
-        """UPDATE member SET version = new.version, recorded_at = new.recorded_at FROM {rows}
-            WHERE member.id = new.id""",
-        id="bigint", version="bigint", recorded_at="timestamptz",
-    ),
-    "profile": _part(
-        "INSERT INTO profile ({names}) SELECT * FROM {rows}",
-        member_id="bigint", code="text", display_name="text", locale="text", birthday="text",
-    ),
-    "birthday": _part(
-        "UPDATE profile SET birthday = new.birthday FROM {rows} WHERE profile.member_id = new.member_id",
-        member_id="bigint", birthday="text",
-    ),
-    "progress": _part(
-        """INSERT INTO progress ({names}) SELECT * FROM {rows}
-           ON CONFLICT (member_id) DO UPDATE SET record = excluded.record""",
-        member_id="bigint", record="jsonb",
-    ),
-    "new_account": _part("INSERT INTO account ({names}) SELECT * FROM {rows}", **_ACCOUNT),
-    "account": _part(
-        """UPDATE account SET available = new.available, held = new.held, debt = new.debt,
-                  lots_made = new.lots_made, qualifying = new.qualifying, next_due = new.next_due,
-                  pending = new.pending, lapses_at = new.lapses_at FROM {rows}
-            WHERE account.member_id = new.member_id AND account.currency = new.currency""",
-        **_ACCOUNT,
-    ),
-    "entry": _part(
-        "INSERT INTO entry ({names}) SELECT * FROM {rows}",
-        member_id="bigint", version="bigint", no="smallint", kind="text", occurred_at="timestamptz",
-        recorded_at="timestamptz", programme="integer", source="text", place="text", reverses="bigint",
-        awards="jsonb",
-    ),
-    "posting": _part(
-        "INSERT INTO posting ({names}) SELECT * FROM {rows}",
-        member_id="bigint", version="bigint", entry_no="smallint", no="smallint", account="text", currency="text",
-        amount="bigint", lot="integer",
-    ),
-    "new_lot": _part(
-        "INSERT INTO lot ({names}) SELECT * FROM {rows}",
-        member_id="bigint", currency="text", no="integer", origin="bigint", earned_at="timestamptz",
-        expires_at="timestamptz", amount="bigint", remaining="bigint", source="bigint",
-    ),
-    "lot": _part(
-        """UPDATE lot SET remaining = new.remaining FROM {rows}
-            WHERE lot.member_id = new.member_id AND lot.currency = new.currency AND lot.no = new.no""",
-        member_id="bigint", currency="text", no="integer", remaining="bigint",
-    ),
-    "new_hold": _part(
-        "INSERT INTO hold ({names}, state) SELECT *, 'open' FROM {rows}",
-        member_id="bigint", no="bigint", currency="text", reward="text", points="bigint", opened_at="timestamptz",
-        expires_at="timestamptz", takings="jsonb", store="text", stocked="boolean", money="bigint",
-    ),
-    "new_pending": _part(
-        "INSERT INTO pending ({names}) SELECT * FROM {rows}",
-        member_id="bigint", currency="text", no="bigint", earned_at="timestamptz", vests_at="timestamptz",
-        expires_at="timestamptz", amount="bigint", remaining="bigint",
-    ),
-    "pending": _part(
-        """UPDATE pending SET remaining = new.remaining FROM {rows}
-            WHERE pending.member_id = new.member_id AND pending.currency = new.currency AND pending.no = new.no""",
-        member_id="bigint", currency="text", no="bigint", remaining="bigint",
-    ),
-    "new_voucher": _part(
-        "INSERT INTO voucher ({names}) SELECT * FROM {rows}",
-        member_id="bigint", no="bigint", code="text", reward="text", issued_at="timestamptz",
-        expires_at="timestamptz", uses="integer", used="integer", points="bigint", currency="text", takings="jsonb",
-        void="boolean", stocked="boolean", granted="boolean", by_hand="integer",
-    ),
-    "voucher": _part(
-        """UPDATE voucher SET used = new.used, void = new.void, by_hand = new.by_hand FROM {rows}
-            WHERE voucher.member_id = new.member_id AND voucher.no = new.no""",
-        member_id="bigint", no="bigint", used="integer", void="boolean", by_hand="integer",
-    ),
-    "ticket": _part(
-        "INSERT INTO draw_ticket ({names}) SELECT * FROM {rows}",
-        draw="text", no="bigint", member_id="bigint", version="bigint", entropy="bytea",
-    ),
-    "tally": _part(
-        "UPDATE tally SET used = used + new.by FROM {rows} WHERE tally.key = new.key", key="text", by="bigint"
-    ),
-    "purchase": _part(
-        """INSERT INTO purchase ({names}) SELECT * FROM {rows}
-           ON CONFLICT (member_id, version) DO UPDATE SET record = excluded.record""",
-        member_id="bigint", version="bigint", record="jsonb",
-    ),
-    "member_version": _part(
-        "INSERT INTO member_version ({names}) SELECT * FROM {rows} RETURNING {names}",
-        member_id="bigint", version="bigint", command="text", entries="smallint", recorded_at="timestamptz",
-        change="jsonb",
-    ),
-    "outbox": _Part(
-        """INSERT INTO outbox (member_id, version, kind, payload, recorded_at)
-           SELECT member_id, version, command, change, recorded_at FROM member_version_part
-            ORDER BY member_id, version""",
-        {}, follows="member_version",
-    ),
-}  # fmt: skip
-
-_PARTS_AFTER: dict[str, _Part] = {
-    "hold_end": _part(
-        """UPDATE hold SET state = new.state, resolved_version = new.version FROM {rows}
-            WHERE hold.member_id = new.member_id AND hold.no = new.no AND hold.state = 'open'""",
-        member_id="bigint", no="bigint", state="text", version="bigint",
-    ),
-}  # fmt: skip
-
-_ALL_PARTS = _PARTS | _PARTS_AFTER
 
 _GIVE_IDENTIFIERS = """INSERT INTO identifier (kind, value, member_id, linked_at)
        SELECT kind, value, member, $4

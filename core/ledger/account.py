@@ -23,6 +23,8 @@ ISSUED = "issued"
 REDEEMED = "redeemed"
 EXPIRED = "expired"
 ADJUSTED = "adjusted"
+MERGED = "merged"
+"""Where a member's points go when it is merged into another, and where that one's come from."""
 
 
 class Posting(msgspec.Struct, frozen=True, array_like=True):
@@ -45,7 +47,8 @@ class Lot(msgspec.Struct, frozen=True, array_like=True):
     amount: int
     remaining: int
     source: int = 0
-    """The version of the purchase that earned them, where a return takes them first; 0 for any others."""
+    """The version of the purchase that earned them, where a return takes them first; 0 for any others. What came with a
+    merged member is numbered by `core.members.reference`."""
 
 
 class Pending(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ from time import perf_counter
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from core.verify import rows
+from core.verify import across, rows
 from core.verify.audit import audit
 from core.verify.report import Finding, Report
 from core.verify.rows import MemberRows
@@ -35,7 +35,8 @@ async def verify(engine: AsyncEngine, progress: Progress | None = None) -> Repor
     above its amount at any time, each with its date and its source; nothing vests or lapses before its time, and no
     more is reinstated than expired; awards add up to what was issued and name what their programme has; each version's
     balances, tier and qualifying figure as the journal makes them; each purchase, hold and voucher as its version, and
-    the versions after it, say; the member's own counts as what it used. Proved of all together: stock and shared limits
+    the versions after it, say; the member's own counts as what it used; of a merge, that all of one member came to the
+    other with its dates, and that nothing leads to it any more. Proved of all together: stock and shared limits
     as what the members used; a draw's tickets numbered without a gap, each of one claim; voucher codes and identifiers
     one for one; each version made by exactly one key, each key naming a version.
 
@@ -66,6 +67,7 @@ async def verify_in(connection: AsyncConnection, progress: Progress | None = Non
     await _tallies(connection, report, shared)
     await _draws(connection, report, tickets)
     await _codes(connection, report)
+    await _merges(connection, report)
     await _claims(connection, report)
     report.clean = report.found == 0
     report.seconds = perf_counter() - started
@@ -93,7 +95,7 @@ def _note(report: Report, findings: Iterable[Finding]) -> None:
 
 async def _tallies(connection: AsyncConnection, report: Report, used: Counter[str]) -> None:
     """What was used up together: as many keys as limits name."""
-    stored = await rows.tallies(connection)
+    stored = await across.tallies(connection)
     for key in sorted(stored.keys() | used.keys()):
         if stored.get(key, 0) != used[key]:
             detail = f"{key} is counted {stored.get(key, 0)} times, the members make it {used[key]}"
@@ -103,7 +105,7 @@ async def _tallies(connection: AsyncConnection, report: Report, used: Counter[st
 async def _draws(connection: AsyncConnection, report: Report, claimed: Counter[str]) -> None:
     """Tickets are numbered from 1 without a gap; as no two have one number, those of a claim each and as many as there
     are claims are one for one."""
-    draws, astray = await rows.tickets(connection, MAX_FINDINGS)
+    draws, astray = await across.tickets(connection, MAX_FINDINGS)
     for draw in draws:
         report.tickets += draw.tickets
         if (draw.lowest, draw.highest) != (1, draw.tickets):
@@ -123,15 +125,21 @@ async def _draws(connection: AsyncConnection, report: Report, claimed: Counter[s
 
 
 async def _codes(connection: AsyncConnection, report: Report) -> None:
-    for code in await rows.astray_codes(connection, MAX_FINDINGS):
+    for code in await across.astray_codes(connection, MAX_FINDINGS):
         detail = f"the code {code.code} is no voucher's"
         if code.no is not None:
             detail = f"voucher {code.no} is not found by its code {code.code}"
         _note(report, [Finding(code.member, "voucher", detail)])
 
 
+async def _merges(connection: AsyncConnection, report: Report) -> None:
+    for one in await across.astray_merges(connection, MAX_FINDINGS):
+        detail = f"leads to {one.merged_into}, and its merges and identifiers to {one.lives_on}"
+        _note(report, [Finding(one.member, "merge", detail)])
+
+
 async def _claims(connection: AsyncConnection, report: Report) -> None:
-    report.claims, bad = await rows.claims(connection, MAX_FINDINGS)
+    report.claims, bad = await across.claims(connection, MAX_FINDINGS)
     for claim in bad:
         if claim.member is None:
             detail = "a key was claimed and never answered"

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from core.snapshot import Change
+from core.verify import merges
 from core.verify.accounts import accounts, lots, pending
 from core.verify.awards import awards
 from core.verify.book import Book
@@ -21,6 +23,7 @@ from core.verify.purchases import Purchases
 from core.verify.report import Finding
 from core.verify.rows import MemberRows
 from core.verify.rules import Rules
+from core.verify.seen import Seen
 from core.verify.standing import Standing
 from core.verify.vouchers import Vouchers
 
@@ -35,15 +38,43 @@ class Audited(NamedTuple):
     """By draw."""
 
 
+class Played(NamedTuple):
+    """A member's journal as far as it was played."""
+
+    book: Book
+    ledger: Ledger
+    standing: Standing
+    uses: Uses
+    purchases: Purchases
+    holds: Holds
+    vouchers: Vouchers
+
+
 def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
     if rows.version is None:
         return Audited([Finding(rows.id, "orphan", "has rows in the ledger but is not a member")], Counter(), Counter())
     book = Book(rows, rules)
     book.structure()
+    _, ledger, standing, uses, purchases, holds, vouchers = _play(book, rules)
+    merges.check_left(book)
+    lots(book, ledger)
+    pending(book, ledger, purchases)
+    accounts(book, ledger, standing)
+    holds.close()
+    purchases.close()
+    vouchers.close()
+    uses.close()
+    return Audited(book.findings, uses.shared, uses.tickets)
+
+
+def _play(book: Book, rules: Mapping[int, Rules]) -> Played:
     ledger, standing, uses = Ledger(book), Standing(book), Uses(book)
     purchases, holds, vouchers = Purchases(book, ledger, standing), Holds(book, ledger), Vouchers(book, ledger)
-    for row in rows.versions:
+    played = Played(book, ledger, standing, uses, purchases, holds, vouchers)
+    for row in book.rows.versions:
         change = book.changes.get(row.version)
+        if change is not None and change.kind == "merge":
+            _take_in(played, change, rules)
         ledger.post(row.version, change)
         if change is None:
             continue
@@ -54,11 +85,12 @@ def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
         holds.take(change)
         vouchers.take(change, purchases.records.get(change.purchase), paid_out=paid_out)
         uses.take(change)
-    lots(book, ledger)
-    pending(book, ledger, purchases)
-    accounts(book, ledger, standing)
-    holds.close()
-    purchases.close()
-    vouchers.close()
-    uses.close()
-    return Audited(book.findings, uses.shared, uses.tickets)
+    return played
+
+
+def _take_in(played: Played, change: Change, rules: Mapping[int, Rules]) -> None:
+    """What is wrong with the other by itself is found with the other."""
+    found = merges.came(played.book, change)
+    if found is not None:
+        rows, above = found
+        merges.join(played, _play(Book(rows, rules), rules), change, Seen(change.merged, above))

@@ -14,6 +14,7 @@ from core.snapshot import Change
 from core.verify.report import Finding, Kind
 from core.verify.rows import EntryRow, MemberRows, PostingRow, VersionRow
 from core.verify.rules import Rules
+from core.verify.seen import Seen
 
 Takings = list[tuple[int, int]]
 """(lot, points) in the order taken."""
@@ -39,6 +40,15 @@ class Book:
         """Those that can be read, by version."""
         for row in rows.versions:
             self._read(row)
+
+    def join(self, other: Book, seen: Seen) -> None:
+        """Take a merged member's journal up, so that what came of it can be looked up like one's own."""
+        for version, change in other.changes.items():
+            self.changes[seen.no(version)] = seen.change(change)
+        for version, entries in other.entries.items():
+            self.entries[seen.no(version)] = [seen.entry(entry) for entry in entries]
+        for (version, entry_no), postings in other.postings.items():
+            self.postings[(seen.no(version), entry_no)] = [seen.posting(posting) for posting in postings]
 
     def say(self, kind: Kind, detail: str) -> None:
         self.findings.append(Finding(self.rows.id, kind, detail))

@@ -76,8 +76,9 @@ class Holds:
             book.say("hold", f"{what} ends {len(ends)} times")
             return
         stored = _ENDS.get(hold.state, hold.state), hold.resolved
-        book.same("hold", f"{what}: its end", stored, (ends[0].kind, ends[0].version) if ends else ("open", None))
-        if not ends:
+        left = ("open", None) if book.rows.merged_into is None else ("merged", book.rows.version)
+        book.same("hold", f"{what}: its end", stored, (ends[0].kind, ends[0].version) if ends else left)
+        if not ends or hold.state == "merged":
             return
         end, kind = ends[0], ends[0].kind
         postings = book.postings.get((end.version, end.no), [])

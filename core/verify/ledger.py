@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.points import POINTS
 from core.snapshot import Change, Moved
 from core.verify.book import Book
+from core.verify.report import Kind
 from core.verify.rows import EntryRow, PendingRow, PostingRow
+
+if TYPE_CHECKING:
+    from core.verify.merges import Joining
 
 _MOVES: dict[str, dict[str, int]] = {
     "earn": {"issued": -1, "available": 1, "pending": 1},
@@ -29,6 +33,7 @@ _MOVES: dict[str, dict[str, int]] = {
     "time_out": {"held": -1, "available": 1},
     "vest": {"pending": -1, "available": 1},
     "expire": {"available": -1, "expired": 1},
+    "merge": {"available": 0, "pending": 0, "held": 0, "merged": 0},
 }
 """By kind of entry, the accounts it may post to and the sign; 0 is either."""
 
@@ -46,6 +51,8 @@ _ENTRIES: dict[str, set[str]] = {
     "adjust": {"adjust"},
     "reinstate": {"reinstate"},
     "extend": {"extend"},
+    "merge": {"merge"},
+    "merged": {"merge"},
 }
 """By kind of version, the entries it may have beside those of the clock."""
 
@@ -90,11 +97,19 @@ class Ledger:
         """By version, the lot of points that it earned."""
         self.found: dict[str, Before] = {}
         """By currency, what the return of this version found."""
+        self.leaving: Ledger | None = None
+        """As it was when the member left for another."""
+        self.joining: Joining | None = None
+        """What is about to come from another."""
         self._by_activity = any(rules.any_activity for rules in book.any_rules())
         self._vesting: PendingRow | None = None
         """What the vest entry in hand makes good."""
         self._waiting = {(part.currency, part.no): part for part in book.rows.pending}
         self._moved: dict[str, _Sums] = {}
+        self._turning = False
+
+    def say(self, kind: Kind, detail: str) -> None:
+        self._book.say(kind, detail)
 
     def post(self, version: int, change: Change | None) -> None:
         book = self._book
@@ -111,14 +126,40 @@ class Ledger:
                 journal = (change.recorded_at, change.programme)
                 if said != journal:
                     book.same("entries", f"entry {version}/{entry.no}: recorded_at and programme", said, journal)
+            if entry.kind == "merge":
+                self._turn()
             if entry.kind not in _BY_THE_CLOCK:
                 late = True
             elif late and change is not None:
                 # Lots that were past their date on arrival: they lapse after the version itself was an activity.
                 self._active(change)
             self._entry(entry, postings, change)
+        if change is not None and change.kind in ("merge", "merged"):
+            self._turn()
+            self._turned(left=change.kind == "merged")
         if change is not None:
             self._active(change)
+
+    def _turn(self) -> None:
+        """The clock's entries are posted, and those of a merge come: once in a version."""
+        if self.joining is not None and not self._turning:
+            self.joining.expect()
+        elif self.joining is None and self.leaving is None:
+            self.leaving = self._as_it_is()
+        self._turning = True
+
+    def _turned(self, *, left: bool) -> None:
+        if self.joining is not None:
+            self.joining.check()
+        if left:
+            self.lapses.clear()
+        self.joining, self._turning = None, False
+
+    def _as_it_is(self) -> Ledger:
+        one = Ledger(self._book)
+        one.sums, one.debts = self.sums.copy(), self.debts.copy()
+        one.lots, one.parts, one.lapses = dict(self.lots), dict(self.parts), dict(self.lapses)
+        return one
 
     def compare(self, change: Change) -> None:
         """What a version says of the currencies it moved."""
@@ -285,6 +326,9 @@ class Ledger:
         if entry.kind == "earn":
             self.parts[(currency, entry.version)] = Part(points, points)
             return
+        if entry.kind == "merge":
+            self._move(currency, points, f"entry {entry.version}/{entry.no}")
+            return
         if entry.kind == "vest":
             if self._vesting is None:
                 return
@@ -294,6 +338,16 @@ class Ledger:
         if left < 0 or (left and entry.kind == "vest"):
             self._book.say("pending", f"after {where} {left} points of version {no} are pending")
         self.parts[(currency, no)] = part._replace(remaining=left)
+
+    def _move(self, currency: str, points: int, where: str) -> None:
+        """All that is pending leaves or has come with a merge, and it names no part."""
+        left = self.leaving or self
+        parts = {key: part for key, part in left.parts.items() if key[0] == currency}
+        if points < 0:
+            self.parts |= {key: part._replace(remaining=0) for key, part in parts.items()}
+        waiting = sum(part.remaining for part in parts.values())
+        if self.sums[(currency, "pending")] != (waiting if points > 0 else 0):
+            self._book.say("pending", f"after {where} {self.sums[(currency, 'pending')]} are pending, of {waiting}")
 
     # Expiry by activity
 

@@ -16,6 +16,7 @@ from core.holdings import Progress
 from core.snapshot import Change
 from core.verify.book import Book
 from core.verify.rules import Limits, Rules
+from core.verify.seen import Seen
 
 _PROGRESS = msgspec.json.Decoder(Progress)
 
@@ -65,13 +66,23 @@ class Uses:
                 # What is granted is never counted, so giving it back makes no room for another.
                 self._had(change.reward, -1, rules)
 
+    def join(self, other: Uses, seen: Seen) -> None:
+        """A merged member's own counts. What it used of shared ones is reckoned with itself."""
+        for mine, its in ((self._mine, other._mine), (self._unsure, other._unsure)):
+            for key, count in its.items():
+                mine[key] += count
+        self._first = self._first or seen.no(other._first)
+        self._first_of_this_release = self._first_of_this_release or seen.no(other._first_of_this_release)
+        self._oldest = max(self._oldest, other._oldest)
+
     def close(self) -> None:
         """The row against the journal; and what the member has of each reward's stock."""
         book = self._book
         for hold in book.rows.holds:
             if hold.stocked and hold.state in ("open", "captured"):
                 self.shared[f"reward/{hold.reward}"] += 1
-        for voucher in book.rows.vouchers:
+        # A merged member's vouchers are with the one that lives on, and its rows are as they were.
+        for voucher in book.rows.vouchers if book.rows.merged_into is None else ():
             if voucher.stocked and not voucher.void:
                 self.shared[f"reward/{voucher.reward}"] += 1
         try:

@@ -8,90 +8,25 @@ bonus only, and are reckoned by the money returned.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
 from core.points import POINTS
 from core.snapshot import Award, Change, Purchase
 from core.verify.book import Book
+from core.verify.bought import Bought, Payment, rounded_up
 from core.verify.ledger import Before, Ledger
 from core.verify.rules import Rules
+from core.verify.seen import Seen, is_own
 from core.verify.standing import Standing
 
 _PURCHASE = msgspec.json.Decoder(Purchase)
 
 
-class Payment(NamedTuple):
-    """Points that paid for a part, and the lots they came from."""
-
-    points: int
-    takings: list[tuple[int | None, int]]
-
-
-class _Bought:
-    """A purchase as the journal has it after the returns so far."""
-
-    def __init__(self, change: Change, record: Purchase | None, period: int, measured: int, payment: Payment) -> None:
-        self.change, self.record, self.period, self.payment = change, record, period, payment
-        self.measured = measured
-        self.returned = [(0, 0) for _ in record.lines] if record else []
-        """Pieces and money by line; of returns that say by line."""
-        self.pieces = self.money = 0
-        self.by_line = True
-        """Whether every return said by line."""
-        self.due: dict[str, int] = {}
-        """By currency, what returns took or let go."""
-        self.due_back: tuple[int, ...] = ()
-        self.taken = self.unqualified = self.paid_back = self.unpaid_back = 0
-        self.left = dict(payment.takings)
-        """What refunds may still give back to each lot."""
-
-    @property
-    def version(self) -> int:
-        return self.change.version
-
-    @property
-    def whole(self) -> bool:
-        """All of it is back."""
-        return (self.pieces, self.money) == (self.change.quantity, self.change.amount)
-
-    @property
-    def paid_out(self) -> bool:
-        """All its money is back, and of one that cost nothing all pieces."""
-        return self.money == self.change.amount and (self.money > 0 or self.whole)
-
-    @property
-    def awards(self) -> tuple[Award, ...]:
-        change = self.change
-        if change.period:
-            return change.awards
-        both = (Award("base", "", change.base, qualifies=True), Award("tier", change.bonus_tier, change.bonus))
-        return tuple(award for award in both if award.points)
-
-    def lost(self, award: Award) -> int:
-        """Of an award, what is gone with what is back: a part of a point goes with the first cent."""
-        if not award.lines or self.record is None:
-            return award.points if self.whole else _up(award.points, self.money, self.change.amount)
-        worth = back = 0
-        complete = True
-        for i in award.lines:
-            line, (pieces, money) = self.record.lines[i], self.returned[i]
-            worth, back = worth + line.amount, back + money
-            complete = complete and (pieces, money) == (line.quantity, line.amount)
-        return award.points if complete else _up(award.points, back, worth)
-
-    def part(self, figure: int) -> int:
-        """The part of a figure that goes with what is back, in favour of the shop until all of it is."""
-        if self.whole:
-            return figure
-        return figure * self.money // self.change.amount if self.change.amount else 0
-
-
 class Purchases:
     def __init__(self, book: Book, ledger: Ledger, standing: Standing) -> None:
         self._book, self._ledger, self._standing = book, ledger, standing
-        self._bought: dict[int, _Bought] = {}
+        self._bought: dict[int, Bought] = {}
         self.records: dict[int, Purchase] = {}
         """Rows that can be read, by version."""
         for row in book.rows.purchases:
@@ -112,17 +47,26 @@ class Purchases:
             self._book.say("purchase", f"version {change.version} returns {change.purchase}, which is no purchase")
         return False
 
+    def join(self, other: Purchases, seen: Seen) -> None:
+        """A merged member's, which may be returned from now on as one's own."""
+        for no, bought in other._bought.items():
+            self._bought[seen.no(no)] = bought.seen(seen)
+        for no, record in other.records.items():
+            self.records[seen.no(no)] = seen.purchase(record)
+
     def close(self) -> None:
-        """Each row against what the journal made of it."""
+        """Each row against what the journal made of it: what returns made of a merged member's is reckoned with the one
+        that lives on."""
         there = {row.version for row in self._book.rows.purchases}
-        for version in sorted(self._bought.keys() - there):
+        for version in sorted(filter(is_own, self._bought.keys() - there)):
             self._book.say("purchase", f"the purchase of version {version} has no row")
         for version in sorted(there - self._bought.keys()):
             self._book.say("purchase", f"purchase {version} is no purchase's version")
         for version, bought in self._bought.items():
             record = self.records.get(version)
-            if record is not None:
+            if record is not None and is_own(version):
                 self._printed(bought, record)
+            if record is not None and self._book.rows.merged_into is None:
                 self._since(bought, record)
 
     def _row(
@@ -138,7 +82,7 @@ class Purchases:
         book, rules, no = self._book, self._book.rules(change), change.version
         period = rules.period(change.occurred_at)
         measured = _measured(change, rules) if change.period else change.base
-        bought = _Bought(change, self._sound(change), period, measured, self._payment(change))
+        bought = Bought(change, self._sound(change), period, measured, self._payment(change))
         self._bought[no] = bought
         self._standing.add(period, measured)
         if change.purchase != no:
@@ -189,7 +133,7 @@ class Purchases:
 
     # A return
 
-    def _return(self, bought: _Bought, change: Change) -> bool:
+    def _return(self, bought: Bought, change: Change) -> bool:
         book, no, was_paid_out = self._book, bought.version, bought.paid_out
         bought.pieces += change.quantity
         bought.money += change.amount
@@ -209,7 +153,7 @@ class Purchases:
             book.same("qualifying", f"version {change.version}: what no longer qualifies", said, (bought.period, -less))
         return bought.paid_out and not was_paid_out
 
-    def _by_line(self, bought: _Bought, change: Change) -> None:
+    def _by_line(self, bought: Bought, change: Change) -> None:
         book, no = self._book, bought.version
         said = sum(part[1] for part in change.parts), sum(part[2] for part in change.parts)
         book.same("purchase", f"version {change.version}: pieces and money", (change.quantity, change.amount), said)
@@ -227,7 +171,7 @@ class Purchases:
                     "purchase", f"purchase {no}: of line {i} {after} was returned, of {line.quantity} {line.amount}"
                 )
 
-    def _refund(self, bought: _Bought, change: Change) -> None:
+    def _refund(self, bought: Bought, change: Change) -> None:
         """Points that paid for it, to the lots they came from."""
         book, no = self._book, bought.version
         upto, given = bought.part(bought.payment.points), -book.moved(change.version, "redeemed", "refund")
@@ -243,7 +187,7 @@ class Purchases:
             if not self._ledger.fits(postings, bought.left):
                 book.say("purchase", f"purchase {no}: points were given back to other lots than they came from")
 
-    def _take(self, bought: _Bought, change: Change) -> None:
+    def _take(self, bought: Bought, change: Change) -> None:
         """What it had earned: pending points first, then its own lots, then any; with a floor, what is there."""
         book, no, version = self._book, bought.version, change.version
         due = self._due(bought, change)
@@ -269,7 +213,7 @@ class Purchases:
         for entry, _ in book.of(version, "return"):
             book.same("purchase", f"entry {version}/{entry.no}: whose points", entry.reverses, no)
 
-    def _due(self, bought: _Bought, change: Change) -> dict[str, int]:
+    def _due(self, bought: Bought, change: Change) -> dict[str, int]:
         """By currency, what is lost of all it had earned; by the release before, of base and bonus together."""
         if not change.period:
             bought.due_back, earned = (), bought.change.base + bought.change.bonus
@@ -285,7 +229,7 @@ class Purchases:
         part = self._ledger.parts.get((currency, no))
         return Before(part.remaining if part else 0, self._ledger.sums[(currency, "available")])
 
-    def _own_first(self, bought: _Bought, change: Change, currency: str) -> None:
+    def _own_first(self, bought: Bought, change: Change, currency: str) -> None:
         lots, no = self._ledger.lots, bought.version
         own = bought.record.lot if bought.record and not bought.change.period else 0
         others = [
@@ -310,11 +254,13 @@ class Purchases:
                 if posting.account == "available" and posting.currency == currency:
                     yield posting.lot, -posting.amount
 
-    def _unqualified(self, bought: _Bought) -> int:
+    def _unqualified(self, bought: Bought) -> int:
         rules = self._book.rules(bought.change)
         match rules.qualification.measure if bought.change.period else "points":
             case "spend":
-                return bought.measured if bought.whole else _up(bought.measured, bought.money, bought.change.amount)
+                return (
+                    bought.measured if bought.whole else rounded_up(bought.measured, bought.money, bought.change.amount)
+                )
             case "visits":
                 return bought.measured if bought.whole else 0
             case _:
@@ -322,7 +268,7 @@ class Purchases:
 
     # Its row
 
-    def _printed(self, bought: _Bought, record: Purchase) -> None:
+    def _printed(self, bought: Bought, record: Purchase) -> None:
         """What was so from the start."""
         change, rules, no = bought.change, self._book.rules(bought.change), bought.version
         taken_off = sum([amount for _, amount in record.vouchers])
@@ -348,7 +294,7 @@ class Purchases:
             paid, worth = record.paid_amount * rules.worth.points, record.paid_points * rules.worth.amount
             self._book.same("purchase", f"purchase {no}: money that points paid", paid, worth)
 
-    def _since(self, bought: _Bought, record: Purchase) -> None:
+    def _since(self, bought: Bought, record: Purchase) -> None:
         """What returns made of it."""
         said, journal = record.returned, tuple(bought.returned)
         if not bought.by_line:
@@ -376,8 +322,3 @@ def _measured(change: Change, rules: Rules) -> int:
             return change.amount if rules.earn.on_points_part else change.amount - change.paid_amount
         case "visits":
             return int(change.amount >= rules.qualification.min_visit)
-
-
-def _up(figure: int, part: int, whole: int) -> int:
-    """The share of `figure` that `part` is of `whole`, rounded up."""
-    return -(-figure * part // whole) if whole else 0

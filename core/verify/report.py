@@ -28,6 +28,7 @@ Kind = Literal[
     "tally",
     "draw",
     "claim",
+    "merge",
 ]
 """What is wrong, by the thing it is wrong with; `orphan`: rows of a member that does not exist; `tally`: a count that
 members share."""

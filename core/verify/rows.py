@@ -132,12 +132,20 @@ class ProgressRow(NamedTuple):
     record: str
 
 
+class MergeRow(NamedTuple):
+    absorbed: int
+    absorbed_version: int
+    survivor: int
+    survivor_version: int
+    lots: str
+
+
 class MemberRows:
     """All of one member; `version` None where only its rows are left of it."""
 
     __slots__ = (
-        "accounts", "entries", "holds", "id", "lots", "pending", "postings", "progress", "purchases", "version",
-        "versions", "vouchers",
+        "absorbed", "accounts", "entries", "holds", "id", "left", "lots", "merged_into", "merges", "pending",
+        "postings", "progress", "purchases", "version", "versions", "vouchers",
     )  # fmt: skip
 
     def __init__(self, member: int) -> None:
@@ -154,6 +162,13 @@ class MemberRows:
         self.purchases: list[PurchaseRow] = []
         self.progress: list[ProgressRow] = []
         """One at most."""
+        self.merged_into: int | None = None
+        self.merges: list[MergeRow] = []
+        """Of those that went into it."""
+        self.left: list[MergeRow] = []
+        """Its own."""
+        self.absorbed: dict[int, MemberRows] = {}
+        """All of those that went into it, by id."""
 
 
 async def count_members(connection: AsyncConnection) -> int:
@@ -183,77 +198,26 @@ async def ranges(connection: AsyncConnection) -> AsyncIterator[Range]:
         low = high + 1
 
 
-async def read(connection: AsyncConnection, within: Range) -> dict[int, MemberRows]:
-    """Everything of every member id that occurs in `within`."""
+async def read(
+    connection: AsyncConnection, within: Range, known: frozenset[int] = frozenset()
+) -> dict[int, MemberRows]:
+    """Everything of every member id that occurs in `within`, and of those merged into it. Those `known` are not read
+    again: no damage must make this go round in a circle."""
     found: dict[int, MemberRows] = {}
     given = {"low": within.low, "high": within.high}
-    for member, version in await connection.execute(_MEMBERS, given):
+    for member, version, merged_into in await connection.execute(_MEMBERS, given):
         found[member] = MemberRows(member)
-        found[member].version = version
+        found[member].version, found[member].merged_into = version, merged_into
     for attribute, (row_type, statement) in _TABLES.items():
         for member, *row in await connection.execute(statement, given):
             if member not in found:
                 found[member] = MemberRows(member)
             getattr(found[member], attribute).append(row_type(*row))
+    for member in [*found.values()]:
+        before = known | {member.id}
+        for one in {merge.absorbed for merge in member.merges} - before:
+            member.absorbed |= await read(connection, Range(one, one, 1), before)
     return found
-
-
-class BadClaim(NamedTuple):
-    """A version and the number of keys it was the answer to, or a key that names no version."""
-
-    member: int | None
-    version: int | None
-    keys: int
-
-
-async def claims(connection: AsyncConnection, limit: int) -> tuple[int, list[BadClaim]]:
-    """How many keys were claimed, and what is wrong with them: each key must name a version that exists, and each
-    version must have been made by exactly one key."""
-    count = int(await connection.scalar(text("SELECT count(*) FROM claim")) or 0)
-    rows = [*await connection.execute(_ASTRAY, {"limit": limit}), *await connection.execute(_MADE, {"limit": limit})]
-    return count, [BadClaim(*row) for row in rows]
-
-
-async def tallies(connection: AsyncConnection) -> dict[str, int]:
-    """The shared counts: as many as limits name, however many members there are."""
-    return {str(row.key): int(row.used) for row in await connection.execute(_TALLIES)}
-
-
-class TicketRow(NamedTuple):
-    """A ticket that its version knows nothing of."""
-
-    member: int
-    version: int
-    draw: str
-    no: int
-
-
-class DrawRow(NamedTuple):
-    """A draw's tickets: how many, and their lowest and highest number. `counted` at its conclusion."""
-
-    draw: str
-    tickets: int
-    lowest: int
-    highest: int
-    counted: int | None
-
-
-async def tickets(connection: AsyncConnection, limit: int) -> tuple[list[DrawRow], list[TicketRow]]:
-    """Each draw's tickets summed up, and those that are not of a claim with that number."""
-    draws = [DrawRow(*row) for row in await connection.execute(_DRAWS)]
-    return draws, [TicketRow(*row) for row in await connection.execute(_ASTRAY_TICKETS, {"limit": limit})]
-
-
-class CodeRow(NamedTuple):
-    """A voucher whose code is not its member's identifier, or such an identifier without a voucher."""
-
-    member: int
-    code: str
-    no: int | None
-
-
-async def astray_codes(connection: AsyncConnection, limit: int) -> list[CodeRow]:
-    return [CodeRow(*row) for row in await connection.execute(_ASTRAY_CODES, {"limit": limit})]
 
 
 def _of(table: str, columns: str, order: str, key: str = "member_id") -> TextClause:
@@ -262,9 +226,10 @@ def _of(table: str, columns: str, order: str, key: str = "member_id") -> TextCla
     )
 
 
+_MERGE = "absorbed, absorbed_version, survivor, survivor_version, CAST(lots AS text)"
 _RULES = text("SELECT revision, CAST(document AS text), in_force FROM programme_revision")
 _NEXT_MEMBERS = text("SELECT id, version FROM member WHERE id >= :low ORDER BY id LIMIT :limit")
-_MEMBERS = text("SELECT id, version FROM member WHERE id BETWEEN :low AND :high")
+_MEMBERS = text("SELECT id, version, merged_into FROM member WHERE id BETWEEN :low AND :high")
 
 _TABLES: dict[str, tuple[Any, TextClause]] = {
     "accounts": (
@@ -316,39 +281,6 @@ _TABLES: dict[str, tuple[Any, TextClause]] = {
     ),
     "purchases": (PurchaseRow, _of("purchase", "version, CAST(record AS text)", "version")),
     "progress": (ProgressRow, _of("progress", "CAST(record AS text)", "member_id")),
+    "merges": (MergeRow, _of("merge", _MERGE, "survivor_version", key="survivor")),
+    "left": (MergeRow, _of("merge", _MERGE, "absorbed_version", key="absorbed")),
 }
-
-_ASTRAY = text(
-    """SELECT c.member_id, c.version, 1 FROM claim c
-         LEFT JOIN member_version v ON v.member_id = c.member_id AND v.version = c.version
-        WHERE v.version IS NULL OR c.changed IS NULL LIMIT :limit"""
-)
-
-_MADE = text(
-    """SELECT v.member_id, v.version, coalesce(c.keys, 0) FROM member_version v
-         LEFT JOIN (SELECT member_id, version, count(*) AS keys FROM claim WHERE changed GROUP BY member_id, version) c
-              USING (member_id, version)
-        WHERE coalesce(c.keys, 0) <> 1 LIMIT :limit"""
-)
-
-_TALLIES = text("SELECT key, used FROM tally")
-
-_DRAWS = text(
-    """SELECT t.draw, count(*), min(t.no), max(t.no), min(d.tickets) FROM draw_ticket t LEFT JOIN draw d ON d.id = t.draw
-        GROUP BY t.draw ORDER BY t.draw"""
-)
-
-_ASTRAY_TICKETS = text(
-    """SELECT t.member_id, t.version, t.draw, t.no FROM draw_ticket t
-         LEFT JOIN member_version v ON v.member_id = t.member_id AND v.version = t.version AND v.command = 'claim'
-        WHERE v.change ->> 'reward' IS DISTINCT FROM t.draw
-           OR v.change ->> 'ticket' IS DISTINCT FROM CAST(t.no AS text)
-        ORDER BY t.draw, t.no LIMIT :limit"""
-)
-
-_ASTRAY_CODES = text(
-    """SELECT coalesce(v.member_id, i.member_id), coalesce(v.code, i.value), v.no FROM voucher v
-         FULL JOIN (SELECT value, member_id FROM identifier WHERE kind = 'voucher') i
-              ON i.value = v.code AND i.member_id = v.member_id
-        WHERE v.code IS NULL OR i.value IS NULL LIMIT :limit"""
-)

@@ -20,6 +20,10 @@ class Standing:
     def add(self, period: int, points: int) -> None:
         self._qualifying[period] += points
 
+    def join(self, other: Standing) -> None:
+        for period, points in other._qualifying.items():
+            self._qualifying[period] += points
+
     def compare(self, change: Change) -> None:
         rules = self._book.rules(change)
         period = rules.period(change.recorded_at)

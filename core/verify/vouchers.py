@@ -15,6 +15,7 @@ from core.verify.book import Book
 from core.verify.ledger import Ledger
 from core.verify.rows import VoucherRow
 from core.verify.rules import Reward
+from core.verify.seen import Seen
 
 
 class Vouchers:
@@ -48,6 +49,24 @@ class Vouchers:
             case "return" if record is not None and paid_out:
                 for no, _ in record.vouchers:
                     self._used[no] = self._used.get(no, 0) - 1
+
+    def join(self, other: Vouchers, seen: Seen) -> None:
+        """A merged member's: each has a row with the one that lives on, which says the same."""
+        book = self._book
+        for no, used in other._used.items():
+            mine, its = self._rows.get(seen.no(no)), other._rows.get(no)
+            self._used[seen.no(no)], self._by_hand[seen.no(no)] = used, other._by_hand[no]
+            if mine is None or its is None:
+                continue
+            takings = book.stored_takings("voucher", f"voucher {mine.no}", mine.takings)
+            came = seen.takings(its.currency, other._book.stored_takings("voucher", f"voucher {no}", its.takings))
+            book.same("voucher", f"voucher {mine.no}: takings", takings, came)
+            expected = its._replace(
+                no=mine.no, takings=mine.takings, used=mine.used, by_hand=mine.by_hand, void=mine.void
+            )
+            book.same("voucher", f"voucher {mine.no}: what came of voucher {no}", mine, expected)
+        self._void |= {seen.no(no) for no in other._void}
+        self._tickets |= other._tickets
 
     def close(self) -> None:
         """Each row against what became of it."""

@@ -18,6 +18,7 @@ from core.engine.commands import Command
 from core.engine.engine import Engine
 from core.members.decide import LinkIdentifier, SetTraits
 from core.members.identifiers import Identifier, new_voucher_code
+from core.members.merge import MergeMembers
 from core.programme.book import ProgrammeBook
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 from core.rewards.vouchers import CancelVoucher, ClaimReward, GrantVoucher, UnuseVoucher, UseVoucher
@@ -175,8 +176,9 @@ CD, LP = Line("CD", 3, 6_000), Line("LP", 2, 4_000, category="vinyl")
 
 
 @asynccontextmanager
-async def lived(endpoints: Endpoints, template: str, source: str) -> AsyncIterator[Lived]:
-    """A database of its own in which every command was carried out under a programme."""
+async def lived(endpoints: Endpoints, template: str, source: str, *, merges: bool = False) -> AsyncIterator[Lived]:
+    """A database of its own in which every command was carried out under a programme; with `merges`, a third member then
+    goes into the other, and the other into the first."""
     async with copy_of(endpoints, template) as database:
         clock, book = SettableClock(), ProgrammeBook()
         await publish_programme(database.owner_url, source)
@@ -194,10 +196,14 @@ async def lived(endpoints: Endpoints, template: str, source: str) -> AsyncIterat
         await run_draws(pool, engine, book, clock)
         await _grows_old(busy, clock)
         await _leaves_open(other)
+        third = _Member(engine, clock, await enrol(engine))
+        if merges:
+            await _become_one(busy, other, third)
         await engine.close()
         await pool.dispose()
         at = busy.at | {f"o_{name}": version for name, version in other.at.items()}
-        at |= {"voided_hold": at["held"], "prize_points": at["vest"] + 1}
+        at |= {f"t_{name}": version for name, version in third.at.items()}
+        at |= {"third": third.id, "voided_hold": at["held"], "prize_points": at["vest"] + 1}
         at |= {"vested_lot": 4, "adjusted_lot": 10, "anew_lot": 12}
         yield Lived(database.url, database.owner_url, busy.id, other.id, at)
 
@@ -231,6 +237,26 @@ async def _leaves_open(member: _Member) -> None:
     await member.buys("web_anew", CD, channel="web")
     await member.does("held_anew", HoldReward("mug", "central"))
     await member.does("claimed", ClaimReward("five", new_voucher_code()))
+
+
+async def _become_one(member: _Member, other: _Member, third: _Member) -> None:
+    """The third into the other, which goes into the first; what they had is returned, spent and given back there, named
+    by whom it came from or by the one that lives on."""
+    first = await third.buys("bought", LP)
+    paid = await third.buys("paid", CD, points=20)
+    await third.does("spent", AdjustPoints(-200 + 20 - 14, "owed to nobody yet"))
+    await other.does("merge", MergeMembers(third.id, "one person"))
+    other.at["merged_there"] = await member.does("merge", MergeMembers(other.id, "one person"))
+    other.at["merged"] = other.at["merge"] + 1
+    third.at["merged"] = third.at["spent"] + 1
+    await other.does("after_back", ReturnPurchase(other.at["again"], (ReturnLine("CD", 1, 2_000),)))
+    await third.does("after_back", ReturnPurchase(first))
+    await member.does("after_paid_back", ReturnPurchase(third.id * 2**20 + paid))
+    await other.does("collected", CaptureHold(other.at["held_anew"]))
+    await member.does("after_cancelled", CancelVoucher(other.id * 2**20 + other.at["claimed"]))
+    member.clock.forward(days=8)
+    await member.does("after_vest", SettleDue())
+    await member.buys("after", CD, points=10)
 
 
 async def _redeems(member: _Member) -> None:

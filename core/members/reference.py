@@ -1,0 +1,22 @@
+"""How a member's ledger names what came from another's: one number for that member and its own number there.
+
+Holds, vouchers, pending points and purchases are named by the version that made them. When a member is merged into
+another, its versions would be taken for the other's; so they keep the member they came from in the number itself. A
+number of one's own stays what it is, and one that came from somewhere stays what it is through every further merge.
+"""
+
+from __future__ import annotations
+
+FOREIGN = 1 << 20
+"""From here on a number names another member's. A member with as many versions cannot be merged: that is one event a
+minute for two years."""
+
+
+def seen_from_afar(member: int, no: int) -> int:
+    """What `member` names `no`, as whoever it is merged into names it. 0, which names nothing, stays 0."""
+    return no if no == 0 or no >= FOREIGN else member * FOREIGN + no
+
+
+def origin_of(no: int) -> tuple[int, int] | None:
+    """(member, number there) of what came from another; None for a number of one's own."""
+    return divmod(no, FOREIGN) if no >= FOREIGN else None
