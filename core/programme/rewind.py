@@ -61,7 +61,7 @@ def _progress(recorded: Recorded, since: date) -> Progress:
         for key, count in progress.counters.items()
         if (left := count - given[key]) > 0 and not _counts_a_day_from(key, since)
     }
-    new = progress.first_purchase >= recorded.purchases[0].version
+    new = progress.first_purchase in {one.version for one in recorded.purchases}
     return msgspec.structs.replace(progress, counters=counters, first_purchase=0 if new else progress.first_purchase)
 
 

@@ -226,4 +226,5 @@ def _steps(recorded: Recorded) -> list[_Step]:
                 if quantity
             )
             steps.append(_Step(last.version, last.recorded_at, one, ReturnPurchase(one.version, lines)))
-    return sorted(steps, key=lambda step: step.version)
+    # Versions alone say nothing of what members did before they became one.
+    return sorted(steps, key=lambda step: (step.recorded_at, step.version))

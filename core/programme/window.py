@@ -1,7 +1,8 @@
 """What was recorded in a window of time, member by member: what a simulation decides again.
 
 Everything is read in the caller's transaction, which is of one instant, a batch at a time, so that memory does not grow
-with the number of members. Members without a purchase in the window come too: they stand in a tier.
+with the number of members. Members without a purchase in the window come too: they stand in a tier. What a member did
+that was merged into another since is that one's, in its numbers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from core.database import Driver
 from core.engine import load
 from core.engine.load import Named
 from core.holdings import Holdings
+from core.members.merge import purchase_seen
+from core.members.reference import seen_from_afar
 from core.points import POINTS
 from core.snapshot import Purchase
 
@@ -51,10 +54,13 @@ async def recorded(connection: Driver, since: datetime) -> AsyncGenerator[list[R
         ids = [member for (member,) in rows]
         last = ids[-1]
         bought: dict[int, list[Purchase]] = {}
-        for member, record in await connection.fetch(_PURCHASES, ids, since):
-            bought.setdefault(member, []).append(_PURCHASE.decode(record))
+        for member, by, record in await connection.fetch(_PURCHASES, ids, since):
+            purchase = _PURCHASE.decode(record)
+            bought.setdefault(member, []).append(purchase if by == member else purchase_seen(purchase, by, 0))
         returns: dict[int, dict[int, Returned]] = {}
-        for member, purchase, version, at in await connection.fetch(_RETURNS, ids, since):
+        for member, by, purchase, version, at in await connection.fetch(_RETURNS, ids, since):
+            if by != member:
+                purchase, version = seen_from_afar(by, purchase), seen_from_afar(by, version)
             returns.setdefault(member, {})[purchase] = Returned(version, at)
         used = [(member, no) for member in bought for one in bought[member] for no, _ in one.vouchers]
         holdings = await load.holdings(connection, ids, named=Named(vouchers=used))
@@ -72,12 +78,14 @@ _MEMBERS = """SELECT m.id
          FROM member m JOIN account a ON a.member_id = m.id AND a.currency = $2
         WHERE m.id > $1 AND m.merged_into IS NULL ORDER BY m.id LIMIT $3"""
 
-_PURCHASES = """SELECT v.member_id, CAST(p.record AS text)
-         FROM member_version v JOIN purchase p ON p.member_id = v.member_id AND p.version = v.version
-        WHERE v.member_id = ANY(CAST($1 AS bigint[])) AND v.command = 'purchase' AND v.recorded_at >= $2
-        ORDER BY v.member_id, v.version"""
+_PURCHASES = """SELECT coalesce(m.merged_into, m.id), m.id, CAST(p.record AS text)
+         FROM member m
+         JOIN member_version v ON v.member_id = m.id AND v.command = 'purchase' AND v.recorded_at >= $2
+         JOIN purchase p ON p.member_id = v.member_id AND p.version = v.version
+        WHERE m.id = ANY(CAST($1 AS bigint[])) OR m.merged_into = ANY(CAST($1 AS bigint[]))
+        ORDER BY 1, v.recorded_at, m.merged_into IS NULL, v.version"""
 
-_RETURNS = """SELECT member_id, CAST(change ->> 'purchase' AS bigint), max(version), max(recorded_at)
-         FROM member_version
-        WHERE member_id = ANY(CAST($1 AS bigint[])) AND command = 'return' AND recorded_at >= $2
-        GROUP BY 1, 2"""
+_RETURNS = """SELECT coalesce(m.merged_into, m.id), m.id, CAST(v.change ->> 'purchase' AS bigint), v.version, v.recorded_at
+         FROM member m JOIN member_version v ON v.member_id = m.id AND v.command = 'return' AND v.recorded_at >= $2
+        WHERE m.id = ANY(CAST($1 AS bigint[])) OR m.merged_into = ANY(CAST($1 AS bigint[]))
+        ORDER BY v.recorded_at, m.merged_into IS NULL, v.version"""

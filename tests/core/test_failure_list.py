@@ -1,27 +1,31 @@
 """What goes wrong in loyalty systems elsewhere, as they tell it themselves: each once here, at its smallest.
 
 Larger ones have tests of their own: twenty at once and fifty against a stock in `test_parallel*`, a till's retry in
-`test_door`, a guest registered at two places at once in `test_parallel`, notifications in `tests/push`. Merging members
-comes with identities, messages with journeys.
+`test_door`, a guest registered at two places at once in `test_parallel`, all that a merge keeps in `test_rules_merge` and
+`test_merge`, notifications in `tests/push`. Messages come with journeys.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core import read
 from core.adjustments.decide import AdjustPoints, SettleDue
+from core.database import connect
 from core.earning.returns import ReturnPurchase
 from core.earning.slip import RecordPurchase
 from core.errors import Rejected
 from core.members.identifiers import Identifier, normalise
+from core.members.merge import MergeMembers
 from core.programme.validation import parse
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 from core.snapshot import Line
 from core.warning import schedule
-from tests.conftest import OpenEngine
-from tests.core.door import enrol, send
+from tests.conftest import START, OpenEngine
+from tests.core.door import bought, enrol, publish_programme, send, submission, verified
 from tests.core.life import Life
 from tests.core.programmes import document, programme
 
@@ -127,6 +131,27 @@ def test_every_date_is_shown_not_the_next_alone() -> None:
     dates = schedule(life.state.holdings.account)
     assert [points for _, points in dates] == [10, 10, 10]
     assert sum(points for _, points in dates) == life.state.holdings.account.available
+
+
+async def test_a_merge_loses_no_point_and_no_date(open_engine: OpenEngine, owner_url: str, database_url: str) -> None:
+    """What two had by date, one has by date; what a guest bought makes the tier of the member it turns out to be."""
+    await publish_programme(owner_url, document(months=12))
+    engine = await open_engine()
+    member, guest = await enrol(engine), await enrol(engine, Identifier("email", "guest@example.com"))
+    for who, days, amount in ((member, 20, 6_000), (member, 0, 1_000), (guest, 20, 2_000), (guest, 10, 3_000)):
+        await engine.submit(submission(bought(START - timedelta(days=days), amount), who))
+    pool = connect(database_url, pool_size=1)
+    before = await read.snapshots(pool, [member, guest])
+    merged = await send(engine, MergeMembers(guest, "the guest is a member"), member)
+    after = (await read.snapshots(pool, [member]))[member]
+    await pool.dispose()
+    had = Counter[datetime]()
+    for one in before.values():
+        had.update(dict(schedule(one.account)))
+    assert dict(schedule(after.account)) == had
+    assert merged.change
+    assert (merged.change.available, merged.change.tier) == (70 + 50, "silver")
+    assert (await verified(database_url)).findings == []
 
 
 @pytest.mark.parametrize("written", ["  Guest@Example.COM ", "guest@example.com"])

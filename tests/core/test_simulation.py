@@ -15,6 +15,7 @@ from core.adjustments.decide import AdjustPoints
 from core.database import connect, connected
 from core.earning.returns import ReturnLine, ReturnPurchase
 from core.engine.engine import Engine
+from core.members.merge import MergeMembers
 from core.programme import window
 from core.programme.book import InForce, ProgrammeBook
 from core.programme.simulation import Progress, Refusals, Report, simulate
@@ -99,6 +100,21 @@ async def test_an_equal_draft_differs_in_nothing_and_says_what_was_given(shop: S
     assert (same.before.refused, same.before.worth) == ([], None)
     truth = await scalar(shop.pool, "SELECT count(*) FROM member")
     assert sum(same.before.tiers.values()) == truth
+
+
+async def test_what_members_did_before_they_became_one_is_decided_with_the_one(shop: Shop) -> None:
+    """Also what was returned before and since, and the tier that both made together."""
+    longer, shorter = await shop.member(5_000, 5_000, 1_000), await shop.member(6_000, 500)
+    await shop.give_back(shorter, 3)
+    await send(shop.engine, MergeMembers(shorter, "one person"), longer)
+    await shop.give_back(shorter, 2)
+    await shop.buy(shorter, 20_000)
+    same = await shop.report(document())
+    assert same.before == same.after
+    assert (same.members, same.touched, same.purchases) == (1, 1, 6)
+    # Both had bought for 160 before what was returned: silver's quarter is of the ten, and of the last two hundred.
+    assert same.before.by_reason == {"base": 50 + 50 + 10 + 60 + 5 + 200, "tier:silver": 2 + 15 + 1 + 50}
+    assert (same.before.taken_back, same.before.tiers) == (5 + 1 + 60 + 15, {"base": 0, "silver": 0, "gold": 1})
 
 
 async def test_what_the_programme_in_force_gives_is_what_was_given(shop: Shop) -> None:
