@@ -7,7 +7,7 @@ same inputs give the same decision for ever.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Literal
 
@@ -141,13 +141,11 @@ def opening(state: State, context: Context) -> Opening:
         currency: settle(account, context.now, context.programme, currency=currency, origin=state.version + 1)
         for currency, account in state.holdings.accounts()
     }
+    if not any(one.due for one in settled.values()):
+        return Opening(state.holdings, (), (), (), state.holdings, {})
     ended = [due.subject for one in settled.values() for due in one.due if isinstance(due.subject, Hold)]
-    holdings = state.holdings
-    if any(one.due for one in settled.values()):
-        holdings = holdings.with_accounts({currency: one.account for currency, one in settled.items()})
-        holdings, tallies = put_back(holdings, ended)
-    else:
-        tallies = ()
+    holdings = state.holdings.with_accounts({currency: one.account for currency, one in settled.items()})
+    holdings, tallies = put_back(holdings, ended)
     return Opening(
         holdings=holdings,
         entries=tuple(_entry(due, currency) for currency, one in settled.items() for due in one.due),
@@ -183,8 +181,10 @@ def put_back(holdings: Holdings, ended: Iterable[Hold]) -> tuple[Holdings, tuple
     return holdings.with_progress(progress), tuple(tallies)
 
 
-def counted(holdings: Holdings, uses: Iterable[Use], context: Context) -> tuple[Holdings, tuple[Tally, ...]]:
+def counted(holdings: Holdings, uses: Collection[Use], context: Context) -> tuple[Holdings, tuple[Tally, ...]]:
     """The holdings with `uses` counted, and the tallies they move."""
+    if not uses:
+        return holdings, ()
     days = context.programme.limits.replay_window_days
     oldest = limits.oldest_counted(context.day_of(context.now), days)
     progress, tallies = limits.count(uses, holdings.progress, oldest=oldest)
@@ -241,14 +241,18 @@ def change_of(
 
 
 def _moved(currency: str, holdings: Holdings, opened: Opening) -> Moved:
-    account, sums = holdings.of(currency), {Hold: 0, Pending: 0, Lot: 0}
-    for due in opened.done.get(currency, ()):
+    account, before = holdings.of(currency), opened.before.of(currency)
+    available, done = account.available, opened.done.get(currency, ())
+    if not done:
+        return Moved(currency, available - before.available, available, account.waiting)
+    sums = {Hold: 0, Pending: 0, Lot: 0}
+    for due in done:
         subject = due.subject
         sums[type(subject)] += subject.points if isinstance(subject, Hold) else subject.remaining
     return Moved(
         currency,
-        points=account.available - opened.before.of(currency).available,
-        available=account.available,
+        points=available - before.available,
+        available=available,
         pending=account.waiting,
         expired=sums[Lot],
         released=sums[Hold],

@@ -42,8 +42,9 @@ def met(
     basket: Basket, base: int, tier: str, progress: Progress, tallies: Mapping[str, int], programme: Programme
 ) -> Iterator[Met]:
     """`base` is what the whole basket earned as base. Left out are those whose limit is reached, or that give nothing."""
-    day, whole = basket.occurred_at.astimezone(programme.tzinfo).date(), basket.money
-    for campaign, lines in candidates(basket, programme, tier):
+    local, whole = basket.occurred_at.astimezone(programme.tzinfo), basket.money
+    day = local.date()
+    for campaign, lines in candidates(basket, local, programme, tier):
         if campaign.personal and not _member_meets(campaign, progress, day):
             continue
         if (_money(basket, lines) if lines else whole) < campaign.min_spend:

@@ -7,7 +7,6 @@ each rate. Returns take back by award: what the returned lines' share of it had 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 import msgspec
 
@@ -21,23 +20,14 @@ from core.programme.document import Programme, Tier
 from core.snapshot import Award, Line
 
 
-class Earned(msgspec.Struct, frozen=True, dict=True):
-    """`uses` are the limited campaigns given, to be counted: one each, whatever the awards."""
+class Earned(msgspec.Struct, frozen=True):
+    """`base` and `bonus` are the points among `awards` that the rates and the tier gave; `uses` are the limited campaigns
+    given, to be counted: one each, whatever the awards."""
 
     awards: tuple[Award, ...]
+    base: int
+    bonus: int
     uses: tuple[Use, ...] = ()
-
-    def points(self, *rules: str) -> int:
-        """Points by some rules, or by all."""
-        return sum([a.points for a in self.awards if a.currency == POINTS and (not rules or a.rule in rules)])
-
-    @cached_property
-    def base(self) -> int:
-        return self.points("base", "rule")
-
-    @cached_property
-    def bonus(self) -> int:
-        return self.points("tier")
 
     @property
     def qualifying(self) -> int:
@@ -56,12 +46,12 @@ def earn(basket: Basket, tier: Tier, progress: Progress, tallies: Mapping[str, i
         if points := base_of(basket, (), currency.code, programme):
             awards.append(Award("base", "", points, currency.code))
     if not programme.campaigns:
-        return Earned(tuple(awards))
+        return Earned(tuple(awards), base, bonus)
     found = list(campaigns.met(basket, base, tier.key, progress, tallies, programme))
     given = campaigns.stacked(found, programme)
     for one in given:
         awards += by_rate(one.award, basket, groups, programme) if one.derived else [one.award]
-    return Earned(tuple(awards), tuple(one.use for one in given if one.use))
+    return Earned(tuple(awards), base, bonus, tuple(one.use for one in given if one.use))
 
 
 def _base(basket: Basket, groups: Groups, programme: Programme) -> list[Award]:

@@ -13,14 +13,14 @@ from core.snapshot import Change, Moved
 
 def expire_late(holdings: Holdings, version: int, context: Context) -> tuple[Holdings, tuple[Entry, ...]]:
     """Let lots that this very version made lapse if their date has passed."""
-    entries = []
+    entries, now = [], context.now
     for currency, account in holdings.accounts():
         for lot in account.lots:
-            end = account.end_of(lot)
-            if lot.origin == version and lot.remaining and end is not None and end <= context.now:
-                account, postings = movements.expire(account, lot)
-                entries.append(Entry(kind="expire", occurred_at=context.now, postings=postings, currency=currency))
-        holdings = holdings.with_account(currency, account)
+            if lot.origin != version or not lot.remaining or (end := account.end_of(lot)) is None or end > now:
+                continue
+            account, postings = movements.expire(account, lot)
+            entries.append(Entry(kind="expire", occurred_at=now, postings=postings, currency=currency))
+            holdings = holdings.with_account(currency, account)
     return holdings, tuple(entries)
 
 

@@ -53,7 +53,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
         opened,
         occurred_at=command.occurred_at,
         sku=skus.pop() if len(skus) == 1 else "",
-        quantity=sum(line.quantity for line in command.lines),
+        quantity=sum([line.quantity for line in command.lines]),
         amount=command.total,
         base=earned.base,
         bonus=earned.bonus,
@@ -65,7 +65,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
         hold=command.hold,
         vests_at=next((part.vests_at for part in holdings.account.pending if part.no == version), None),
         paid_points=paid.points,
-        paid_amount=paid.amount + sum(amount for _, amount in paid.vouchers),
+        paid_amount=paid.money,
     )
     return Decision(
         change=with_lapsed(change, lapsed, holdings),
@@ -79,7 +79,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
 
 def basket_of(command: RecordPurchase, paid: Paid, context: Context) -> Basket:
     """What of the purchase earns: all of it, unless points paid for a part and the programme does not reward that."""
-    away = 0 if context.programme.earn.on_points_part else paid.amount + sum(amount for _, amount in paid.vouchers)
+    away = 0 if context.programme.earn.on_points_part else paid.money
     earning = earning_of(command.lines, away)
     return Basket(command.lines, earning, command.channel, context.place, command.occurred_at)
 
@@ -92,8 +92,8 @@ def credited(
     programme, entries = context.programme, []
     days = programme.earn.channels[basket.channel].vest_days
     vests_at = vesting_of(basket.occurred_at, days, programme) if days else context.now
-    for currency in dict.fromkeys(award.currency for award in earned.awards):
-        awards = tuple(award for award in earned.awards if award.currency == currency)
+    for currency in dict.fromkeys([award.currency for award in earned.awards]):
+        awards = tuple([award for award in earned.awards if award.currency == currency])
         points, account = sum([award.points for award in awards]), holdings.of(currency)
         if account.available + account.held + account.waiting + points > MAX_POINTS:
             raise Rejected("the balance would be beyond what a ledger holds", code="points_out_of_range")

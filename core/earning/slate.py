@@ -10,7 +10,7 @@ cost, however many others run.
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import date, time
+from datetime import date, datetime, time
 from functools import lru_cache
 
 import msgspec
@@ -31,12 +31,11 @@ class Slate(msgspec.Struct, frozen=True):
 
 
 def candidates(
-    basket: Basket, programme: Programme, tier: str | None = None, *, shared: bool = False
+    basket: Basket, local: datetime, programme: Programme, tier: str | None = None, *, shared: bool = False
 ) -> list[tuple[Campaign, tuple[int, ...]]]:
-    """In the document's order, each with the lines in question by index, () for all of them. Of any tier where none is
-    given; only those with a shared limit where `shared`."""
+    """In the document's order, each with the lines in question by index, () for all of them. `local` is when the basket
+    was bought, in the programme's zone. Of any tier where none is given; only those with a shared limit where `shared`."""
     key, named = programme.key, _named(programme.key)
-    local = basket.occurred_at.astimezone(programme.tzinfo)
     stretch = bisect_right(named.hours, local.time())
     store = basket.store if basket.store in named.stores else ""
     slate = _slate(key, local.date(), stretch, store, basket.channel, tier, shared)

@@ -56,7 +56,7 @@ def check(command: RecordPurchase, context: Context) -> None:
             errors.append(FieldError(f"/lines/{i}/amount", f"must be 0 to {MAX_AMOUNT} minor units"))
         if not 1 <= line.quantity <= MAX_QUANTITY:
             errors.append(FieldError(f"/lines/{i}/quantity", f"must be 1 to {MAX_QUANTITY}"))
-    if not errors and sum(line.amount for line in command.lines) != command.total:
+    if not errors and sum([line.amount for line in command.lines]) != command.total:
         errors.append(FieldError("/total", "is not the sum of the lines' amounts"))
     if not 0 <= command.points <= MAX_POINTS:
         errors.append(FieldError("/points", f"must be 0 to {MAX_POINTS}"))

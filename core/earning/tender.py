@@ -29,6 +29,11 @@ class Paid(msgspec.Struct, frozen=True):
     hold_ends: tuple[HoldEnd, ...] = ()
     tallies: tuple[Tally, ...] = ()
 
+    @property
+    def money(self) -> int:
+        """Minor units that both paid together."""
+        return self.amount + sum([off for _, off in self.vouchers])
+
 
 def pay(holdings: Holdings, command: RecordPurchase, context: Context) -> Paid:
     """Take the points and use the vouchers of a purchase.

@@ -191,10 +191,10 @@ def shared(command: Command, programme: Programme, store: str, state: State | No
         return
     match command:
         case RecordPurchase() if programme.campaigns and command.channel in programme.earn.channels:
-            day = command.occurred_at.astimezone(programme.tzinfo).date()
+            local = command.occurred_at.astimezone(programme.tzinfo)
             basket = Basket(command.lines, (), command.channel, store, command.occurred_at)
-            for campaign, _ in candidates(basket, programme, shared=True):
-                yield from limits.shared_keys(Use(limits.campaign(campaign.id), day, campaign.limits))
+            for campaign, _ in candidates(basket, local, programme, shared=True):
+                yield from limits.shared_keys(Use(limits.campaign(campaign.id), local.date(), campaign.limits))
         case RecordAction() if action := programme.earn.actions.get(command.kind):
             day = command.occurred_at.astimezone(programme.tzinfo).date()
             yield from limits.shared_keys(Use(limits.action(command.kind), day, action.limits))

@@ -36,6 +36,8 @@ def settle(
     account: Account, now: datetime, programme: Programme, *, currency: str = POINTS, origin: int = 0
 ) -> Settled:
     """The account as of `now`. `origin` is the version that journals it (new lots name it); 0 for a view."""
+    if not (account.lots or account.holds or account.pending):
+        return Settled(account, ())
     done: list[Due] = []
     while (found := next_thing(account)) is not None and found[0] <= now:
         at, subject = found

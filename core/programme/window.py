@@ -55,8 +55,7 @@ async def recorded(connection: Driver, since: datetime) -> AsyncGenerator[list[R
         last = ids[-1]
         bought: dict[int, list[Purchase]] = {}
         for member, by, record in await connection.fetch(_PURCHASES, ids, since):
-            purchase = _PURCHASE.decode(record)
-            bought.setdefault(member, []).append(purchase if by == member else purchase_seen(purchase, by, 0))
+            bought.setdefault(member, []).append(_seen(_PURCHASE.decode(record), member, by))
         returns: dict[int, dict[int, Returned]] = {}
         for member, by, purchase, version, at in await connection.fetch(_RETURNS, ids, since):
             if by != member:
@@ -67,6 +66,11 @@ async def recorded(connection: Driver, since: datetime) -> AsyncGenerator[list[R
         yield [
             Recorded(member, holdings[member], tuple(bought.get(member, ())), returns.get(member, {})) for member in ids
         ]
+
+
+def _seen(purchase: Purchase, member: int, by: int) -> Purchase:
+    """Its lots play no part in a simulation, which pays from one of its own."""
+    return purchase if by == member else purchase_seen(purchase, by, 0)
 
 
 _PURCHASE = msgspec.json.Decoder(Purchase)
@@ -85,7 +89,8 @@ _PURCHASES = """SELECT coalesce(m.merged_into, m.id), m.id, CAST(p.record AS tex
         WHERE m.id = ANY(CAST($1 AS bigint[])) OR m.merged_into = ANY(CAST($1 AS bigint[]))
         ORDER BY 1, v.recorded_at, m.merged_into IS NULL, v.version"""
 
-_RETURNS = """SELECT coalesce(m.merged_into, m.id), m.id, CAST(v.change ->> 'purchase' AS bigint), v.version, v.recorded_at
+_RETURNS = """SELECT coalesce(m.merged_into, m.id), m.id, CAST(v.change ->> 'purchase' AS bigint), v.version,
+              v.recorded_at
          FROM member m JOIN member_version v ON v.member_id = m.id AND v.command = 'return' AND v.recorded_at >= $2
         WHERE m.id = ANY(CAST($1 AS bigint[])) OR m.merged_into = ANY(CAST($1 AS bigint[]))
         ORDER BY v.recorded_at, m.merged_into IS NULL, v.version"""

@@ -11,10 +11,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
-from core.programme.document import Programme, Tier
+from core.programme.document import Programme, ProgrammeKey, Tier
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -42,6 +43,13 @@ class Standing(msgspec.Struct, frozen=True):
 
 def period_of(instant: datetime, programme: Programme) -> int:
     """The qualification period an instant falls in. Of whole years that start in January it is the year."""
+    return _period_of(instant, programme.key)
+
+
+@lru_cache(maxsize=1024)
+def _period_of(instant: datetime, key: ProgrammeKey) -> int:
+    """Cached: all of a batch is decided at one instant."""
+    programme = key.programme
     local, rule = instant.astimezone(programme.tzinfo), programme.qualification
     return (local.year * 12 + local.month - rule.starts) // rule.months
 
