@@ -33,8 +33,9 @@ class Slate(msgspec.Struct, frozen=True):
 def candidates(
     basket: Basket, local: datetime, programme: Programme, tier: str | None = None, *, shared: bool = False
 ) -> list[tuple[Campaign, tuple[int, ...]]]:
-    """In the document's order, each with the lines in question by index, () for all of them. `local` is when the basket was
-    bought, in the programme's zone. Of any tier where none is given; only those with a shared limit where `shared`."""
+    """In the document's order, each with the lines in question by index, () for all of them. `local` is when the basket
+    was bought, in the programme's zone. Of any tier where none is given; with `shared` only those that have a shared
+    limit."""
     key, named = programme.key, _named(programme.key)
     stretch = bisect_right(named.hours, local.time())
     store = basket.store if basket.store in named.stores else ""
