@@ -28,6 +28,7 @@ from core.engine.submission import Answer, Committed, Submission
 from core.errors import ChorusError
 from core.members.decide import Enrol
 from core.members.identifiers import new_code
+from core.members.merge import MergeMembers
 from core.programme.book import ProgrammeBook
 from core.snapshot import Change
 from core.sweep import sweep
@@ -65,6 +66,7 @@ class Years:
         self.answered = 0
         self.swept = 0
         self.refused: Counter[str] = Counter()
+        self.merged = 0
         self._fresh: list[Change] = []
         self._first: tuple[Submission, Answer] | None = None
 
@@ -104,6 +106,20 @@ class Years:
         ]
         await asyncio.gather(*(self._do(life, wish) for life, wish in later))
         self._write()
+        if rng.random() < 0.1:
+            await self._merge(*rng.sample(self.lives, 2))
+
+    async def _merge(self, one: Life, other: Life) -> None:
+        """Two of them turn out to be one person. Another joins in its place."""
+        self.clock.forward(minutes=1)
+        answer = await self.engine.submit(submission(MergeMembers(other.member, "one person"), one.member))
+        self.answered, self.merged = self.answered + 1, self.merged + 1
+        lives_on, gone = (one, other) if answer.member == one.member else (other, one)
+        assert answer.change is not None
+        lives_on.points = answer.change.available
+        lives_on.takes(gone)
+        self.lives.remove(gone)
+        self._write()
 
     def _awake(self, day: date) -> list[Life]:
         """Everybody stays away for some months, each at a time of its own: points lapse and tiers fall."""
@@ -135,14 +151,15 @@ class Years:
 
     def _write(self) -> None:
         """Into the second set of books, a member's versions in their order."""
-        for change in sorted(self._fresh, key=lambda one: (one.member, one.version)):
+        for change in sorted(self._fresh, key=lambda one: (one.kind != "merged", one.member, one.version)):
             self.books.read(change)
         self._fresh.clear()
 
     async def compare(self) -> None:
         """What is stored against the second set of books."""
         truth = await read.snapshots(self.pool, [life.member for life in self.lives])
-        assert {member: one.version for member, one in truth.items()} == self.books.versions
+        assert all(one.version == self.books.versions[member] for member, one in truth.items())
+        assert not self.books.left, "what members left with is with others"
         for member, snapshot in truth.items():
             for currency in {"points", "stars"}:
                 account, purse = snapshot.holdings.of(currency), self.books.purses[(member, currency)]
@@ -181,13 +198,15 @@ async def test_two_years(years: Years, capsys: pytest.CaptureFixture[str]) -> No
             f"  {years.answered:,} commands answered and {years.refused.total():,} refused in {seconds:.1f} s, "
             f"{report.versions:,} versions, {report.lots:,} lots, {years.swept:,} settled by night\n"
             f"  {books.expired['points']:,} points and {books.expired['stars']:,} stars expired, "
-            f"{books.rises:,} rises and {books.falls:,} falls of a tier, {len(books.owing)} times somebody owed\n"
+            f"{books.rises:,} rises and {books.falls:,} falls of a tier, {len(books.owing)} times somebody owed, "
+            f"{years.merged} merged\n"
             f"  verified in {report.seconds:.1f} s: {report.found} findings\n"
             f"  {dict(sorted(books.kinds.items()))}\n  {dict(sorted(years.refused.items()))}"
         )
     assert report.findings == []
     assert report.clean
-    assert report.members == MEMBERS
-    assert len(books.kinds) == 19, "every kind of version was lived through"
+    assert report.members == len(years.lives) + years.merged
+    assert years.merged > 20
+    assert len(books.kinds) == 21, "every kind of version was lived through"
     assert min(books.expired["points"], books.expired["stars"]) > 0
     assert min(books.rises, books.falls, len(books.owing)) > 0

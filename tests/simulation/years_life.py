@@ -46,6 +46,11 @@ class Voucher(NamedTuple):
     until: datetime | None
 
 
+def _there(life: Life, no: int) -> int:
+    """A number of one member's as whoever takes it in names it."""
+    return no if no >= 2**20 else life.member * 2**20 + no
+
+
 class Life:
     """One member. What is drawn may be refused: a till does not know everything either."""
 
@@ -63,6 +68,13 @@ class Life:
             (7, self._claim), (1, self._grant), (6, self._use), (2, self._unuse), (2, self._cancel), (4, self._adjust),
             (2, self._reinstate), (2, self._extend), (1, self._link), (3, self._traits),
         ]  # fmt: skip
+
+    def takes(self, other: Life) -> None:
+        """The other turned out to be this one: what it knew of is this one's from now on, by the numbers it has here."""
+        self.purchases |= {_there(other, no): lines for no, lines in other.purchases.items()}
+        self.holds |= {_there(other, no): reward for no, reward in other.holds.items()}
+        self.vouchers |= {_there(other, no): one for no, one in other.vouchers.items()}
+        self._used += other._used
 
     def wish(self, now: datetime) -> Wish:
         self.vouchers = {
