@@ -17,6 +17,9 @@ from core.snapshot import Change
 
 HIT = (b"idempotency-hit", b"true")
 
+MAX_DIGITS = 18
+"""What a column surely holds. What came with a merged member has a number that begins with that member's."""
+
 _PURCHASE_ID = re.compile(r"p(\d{1,12})-(\d{1,9})")
 
 
@@ -34,7 +37,7 @@ def parse_purchase_id(text: str) -> tuple[int, int]:
 
 def parse_number(text: str, pointer: str, what: str) -> int:
     """A path parameter that is a decimal id. Raises `InvalidInput` at `pointer`."""
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         raise InvalidInput.at(pointer, f"is not a {what}")
     return int(text)
 

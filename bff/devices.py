@@ -185,7 +185,8 @@ async def _own_address(services: Services, principal: Principal, data: DeviceBod
         wanted = normalise(Identifier(kind, data.token), "")
     except InvalidInput as error:
         raise InvalidInput.at("/token", error.detail) from None
-    if await read.member_of(services.database, wanted) != principal.member:
+    member = await read.living(services.database, principal.member)
+    if await read.member_of(services.database, wanted) != member:
         raise InvalidInput.at("/token", f"is not this member's {kind}: link it first")
     return wanted.value
 

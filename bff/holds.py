@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Response
 
+from bff import following
 from bff.answers import changed, parse_number, reply
 from bff.auth import Principal
 from bff.bodies import HoldAnswer, VoidBody
@@ -58,8 +59,10 @@ async def submit(
     command: HoldCommand,
 ) -> Response[HoldAnswer]:
     """Needs an `Idempotency-Key`; answers 201, or 200 for a replay and for the end of a hold."""
-    sent = {"member": member, "command": command}
-    answer = await services.submit(principal, kind, idempotency_key(request), sent, command, member)
+    sent, key = {"member": member, "command": command}, idempotency_key(request)
+    if principal.surface != "pos" and isinstance(command, VoidHold):
+        member = await following.whose_hold(services, member, command.hold)
+    answer = await services.submit(principal, kind, key, sent, command, member)
     change = changed(answer)
     body = HoldAnswer(
         hold_id=str(change.hold),

@@ -96,7 +96,9 @@ class PosController(Controller):
         answer = await services.submit(principal, "link", idempotency_key(request), sent, command, who)
         linked = answer.change is not None
         return reply(
-            answer, LinkAnswer(member=member, linked=linked, epoch=answer.epoch, version=answer.version), created=linked
+            answer,
+            LinkAnswer(member=str(answer.member), linked=linked, epoch=answer.epoch, version=answer.version),
+            created=linked,
         )
 
     @get(

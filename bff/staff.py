@@ -22,8 +22,9 @@ from bff.bodies import (
 )
 from bff.errors import refusals
 from bff.extending import extension
+from bff.merging import MergeAnswer, MergeBody, OneAlready, answer_of, command_of
 from bff.reasons import reason_of
-from bff.services import Given, Services, idempotency_key
+from bff.services import Given, Services, idempotency_key, locale_of
 from bff.vouchers import claimed
 from core.adjustments.decide import AdjustPoints, ReinstatePoints
 from core.engine.commands import Command
@@ -135,6 +136,31 @@ class StaffController(Controller):
         principal = _may_adjust(request, services)
         command = SetTraits(None if data.segments is None else tuple(data.segments), data.birthday)
         return _maybe(await _submit(request, services, principal, "traits", command, member, body))
+
+    @post(
+        "/merge",
+        summary="Join another member to this one: they are one person",
+        responses=refusals(
+            _SCOPE,
+            (404, "unknown_member", "there is no such member to merge"),
+            (409, "points_out_of_range", "the balance would be beyond what a ledger holds"),
+            (409, "history_too_long", "a member with so long a history cannot be merged"),
+            _CONFLICT,
+        ),
+    )
+    async def merge(
+        self,
+        request: _Request,
+        services: Given,
+        member: FromPath[str],
+        data: JSONBody[MergeBody],
+        body: RawBody,
+    ) -> Response[MergeAnswer | OneAlready]:
+        """Needs an `Idempotency-Key`. This member keeps its name and code; which id lives on, the answer says. Two that
+        are one already change nothing. It cannot be taken back."""
+        principal = _may_adjust(request, services)
+        answer = await _submit(request, services, principal, "merge", command_of(data), member, body)
+        return reply(answer, answer_of(services, answer, locale_of(request)), created=answer.change is not None)
 
 
 def _may_adjust(request: _Request, services: Services) -> Principal:

@@ -11,6 +11,7 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, JSONBody
 
+from bff import following
 from bff.answers import changed, parse_number, reply
 from bff.auth import Principal
 from bff.bodies import ClaimAnswer, ClaimBody, ReasonBody, VoidBody, VoucherAnswer
@@ -108,7 +109,8 @@ class _ClaimsController(Controller):
         command = CancelVoucher(parse_number(voucher, "/voucher", "voucher id"), reason_of(data.reason) if data else "")
         sent = {"member": principal.member, "command": command}
         key = idempotency_key(request)
-        answer = await services.submit(principal, "cancel", key, sent, command, principal.member)
+        member = await following.whose_voucher(services, principal.member, command.voucher)
+        answer = await services.submit(principal, "cancel", key, sent, command, member)
         return reply(answer, claimed(services, answer), created=False)
 
 
@@ -134,7 +136,8 @@ class WebClaimsController(_ClaimsController):
         """Needs an `Idempotency-Key`. Only a voucher of whoever is signed in."""
         principal = member_of(request, services, self.surface)
         named = voucher_code(code, "/code")
-        if await read.member_of(services.database, Identifier("voucher", named)) != principal.member:
+        member = await read.living(services.database, principal.member)
+        if await read.member_of(services.database, Identifier("voucher", named)) != member:
             raise NotFound("no voucher of yours has this code", code="unknown_voucher")
         return await _use(request, services, principal, named)
 

@@ -3,6 +3,9 @@
 A token leads to one device, whoever is signed in there. So it belongs to the member who registered it last: registering
 it again refreshes it, and registering it for another member takes it from the first, under a new id. What was planned for
 the first member names the old id and reaches nobody.
+
+A member that was merged into another has no devices of its own any more: they went along, ids and all, and whoever still
+comes in its name (an app that has not signed in again) means the other's.
 """
 
 from __future__ import annotations
@@ -44,19 +47,27 @@ class MemberDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 async def register(engine: AsyncEngine, device: MemberDevice) -> tuple[MemberDevice, bool]:
     """Returns the device as it is kept now, and whether it is new for this member."""
+    async with transaction(engine) as connection:
+        # A member's registrations one after the other, so that each sees how many there are; and none while the member is
+        # merged into another: a merge moves the devices that it sees.
+        await connection.execute(_ONE_AT_A_TIME, device.member)
+        into = await connection.fetchval(_MERGED_INTO, device.member)
+        if into is None:
+            return await _register(connection, device)
+    return await register(engine, msgspec.structs.replace(device, member=into))
+
+
+async def _register(connection: Driver, device: MemberDevice) -> tuple[MemberDevice, bool]:
     keys = msgspec.json.encode(device.keys).decode()
     address = (device.channel, device.app, device.token)
     details = (keys, device.locale, device.refreshed_at, device.until)
-    async with transaction(engine) as connection:
-        # A member's registrations one after the other, so that each sees how many there are.
-        await connection.execute(_ONE_AT_A_TIME, device.member)
-        rows: list[tuple[Any, ...]] = []
-        while not rows:  # again only where another member registered the same token at this moment
-            await connection.execute(_LEAVE_ANOTHER, *address, device.member)
-            rows = await connection.fetch(_REGISTER, *address, device.member, *details)
-        *kept, new = rows[0]
-        if new:
-            await connection.execute(_PUT_OUT, device.member, MAX_DEVICES, device.refreshed_at)
+    rows: list[tuple[Any, ...]] = []
+    while not rows:  # again only where another member registered the same token at this moment
+        await connection.execute(_LEAVE_ANOTHER, *address, device.member)
+        rows = await connection.fetch(_REGISTER, *address, device.member, *details)
+    *kept, new = rows[0]
+    if new:
+        await connection.execute(_PUT_OUT, device.member, MAX_DEVICES, device.refreshed_at)
     return _device(kept), new
 
 
@@ -74,7 +85,8 @@ async def revoke(engine: AsyncEngine, member: int, id: int) -> None:
 
 
 async def targets(connection: Driver, members: Collection[int]) -> list[tuple[int, int, DeviceChannel]]:
-    """(member, device, channel) of all devices of `members`."""
+    """(member, device, channel) of all devices of `members`; for one that was merged into another, of that one's: what it
+    did last may be planned after."""
     return [(member, id, channel) for member, id, channel in await connection.fetch(_TARGETS, list(members))]
 
 
@@ -113,6 +125,8 @@ _DEVICES = f"SELECT {_COLUMNS} FROM member_device"  # noqa: S608 - our own colum
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('member_device', $1))"
 
+_MERGED_INTO = "SELECT merged_into FROM member WHERE id = $1 FOR SHARE"
+
 _LEAVE_ANOTHER = "DELETE FROM member_device WHERE channel = $1 AND app = $2 AND token = $3 AND member_id <> $4"
 
 _REGISTER = f"""INSERT INTO member_device
@@ -129,11 +143,17 @@ _PUT_OUT = """DELETE FROM member_device
                       ORDER BY coalesce(until <= $3, false), channel IN ('email', 'sms') DESC, refreshed_at DESC, id DESC
                      OFFSET $2)"""
 
-_OF_MEMBER = f"{_DEVICES} WHERE member_id = $1 ORDER BY refreshed_at DESC, id DESC"
+_OWNER = "coalesce((SELECT merged_into FROM member WHERE id = $1), $1)"
 
-_REVOKE = "DELETE FROM member_device WHERE member_id = $1 AND id = $2"
+_OF_MEMBER = f"{_DEVICES} WHERE member_id = {_OWNER} ORDER BY refreshed_at DESC, id DESC"
 
-_TARGETS = "SELECT member_id, id, channel FROM member_device WHERE member_id = ANY(CAST($1 AS bigint[]))"
+_REVOKE = f"DELETE FROM member_device WHERE member_id = {_OWNER} AND id = $2"  # noqa: S608 - our own words
+
+# One member after the other (OFFSET 0): no plan, made while there were few devices, turns this into a scan of them all.
+_TARGETS = """SELECT wanted.id, d.id, d.channel
+         FROM unnest(CAST($1 AS bigint[])) AS wanted (id) LEFT JOIN member m ON m.id = wanted.id
+        CROSS JOIN LATERAL (SELECT id, channel FROM member_device
+                             WHERE member_id = coalesce(m.merged_into, wanted.id) OFFSET 0) d"""
 
 _BY_ID = f"{_DEVICES} WHERE id = ANY(CAST($1 AS bigint[]))"
 

@@ -2,6 +2,9 @@
 
 Nothing here locks, and nothing here is used to decide. Each call reads one consistent instant (REPEATABLE READ), so an
 account never belongs to another version than the one it is labelled with.
+
+A member that was merged into another is shown as that one: what a token or a link names reads on. What is named by a
+version (`purchase`, `changes`), and `versions` itself, stay with the member that made it.
 """
 
 from __future__ import annotations
@@ -15,22 +18,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import Driver, connected, gradually, transaction
 from core.decision import State
-from core.engine import load
+from core.engine import load, purchases
 from core.holdings import Voucher
 from core.members.identifiers import Identifier
 from core.snapshot import RECENT, Change, Profile, Purchase, Snapshot
 
 
 async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, Snapshot]:
-    """Snapshots by member id, a few statements for all of them; a member that does not exist is left out."""
+    """Snapshots by the member id asked for, a few statements for all of them; a member that does not exist is left out.
+    Of one that was merged, the snapshot is the one's that lives on, as its `member` says."""
     async with transaction(engine, one_instant=True) as connection:
         rows = await connection.fetch(_MEMBERS, list(members))
-        holdings = await load.holdings(connection, [row[0] for row in rows])
+        shown = list({row[1] for row in rows})
+        holdings = await load.holdings(connection, shown)
         recent: dict[int, list[Change]] = {}
-        for member, change in await connection.fetch(_RECENT, [row[0] for row in rows], RECENT):
+        for member, change in await connection.fetch(_RECENT, shown, RECENT):
             recent.setdefault(member, []).append(_CHANGE.decode(change))
     return {
-        member: Snapshot(
+        asked: Snapshot(
             member,
             version,
             recorded_at,
@@ -38,8 +43,14 @@ async def snapshots(engine: AsyncEngine, members: Collection[int]) -> dict[int, 
             holdings[member],
             tuple(recent.get(member, ())),
         )
-        for member, version, recorded_at, code, display_name, locale in rows
+        for asked, member, version, recorded_at, code, display_name, locale in rows
     }
+
+
+async def living(engine: AsyncEngine, member: int) -> int:
+    """The member that `member` lives on as: itself, or the one that it was merged into."""
+    async with connected(engine) as connection:
+        return int(await connection.fetchval(_LIVING, member) or member)
 
 
 async def quotable(
@@ -49,22 +60,22 @@ async def quotable(
     counts by key, and those that take nothing more. To quote from, never to decide on. None: there is no such member."""
     async with transaction(engine, one_instant=True) as connection:
         rows = await connection.fetch(_STATE, member)
-        holdings = await load.holdings(connection, [member], named=load.Named(codes=codes)) if rows else {}
+        holdings = await load.holdings(connection, [row[0] for row in rows], named=load.Named(codes=codes))
         counts = await connection.fetch(_COUNTS, list(keys)) if keys else []
     tallies, closed = {key: used for key, used, _ in counts}, frozenset(key for key, _, shut in counts if shut)
     if not rows:
         return None, tallies, closed
-    version, recorded_at = rows[0]
+    member, version, recorded_at = rows[0]
     return State(member, version, holdings[member], recorded_at=recorded_at), tallies, closed
 
 
 async def voucher(engine: AsyncEngine, identifier: Identifier) -> tuple[State, Voucher] | None:
     """A voucher by its code, whatever became of it, and its member as of the same instant."""
     async with transaction(engine, one_instant=True) as connection:
-        member = (await load.owners(connection, [identifier])).get(identifier)
-        if member is None:
+        owner = (await load.owners(connection, [identifier])).get(identifier)
+        if owner is None:
             return None
-        version, recorded_at = (await connection.fetch(_STATE, member))[0]
+        member, version, recorded_at = (await connection.fetch(_STATE, owner))[0]
         named = load.Named(codes=(identifier.value,))
         holdings = (await load.holdings(connection, [member], named=named))[member]
     found = next((one for one in holdings.vouchers or () if one.code == identifier.value), None)
@@ -72,6 +83,7 @@ async def voucher(engine: AsyncEngine, identifier: Identifier) -> tuple[State, V
 
 
 async def versions(engine: AsyncEngine, members: Collection[int]) -> dict[int, int]:
+    """Each member's own last version: by its growing past what is shown, whoever was merged is found."""
     async with connected(engine) as connection:
         rows = await connection.fetch(_VERSIONS, list(members))
         return {int(member): int(version) for member, version in rows}
@@ -103,11 +115,11 @@ async def activity(
 
 async def purchase(engine: AsyncEngine, member: int, version: int) -> Purchase | None:
     async with connected(engine) as connection:
-        return (await load.purchases(connection, [(member, version)])).get((member, version))
+        return (await purchases.purchases(connection, [(member, version)])).get((member, version))
 
 
 async def latest_purchase(engine: AsyncEngine, member: int) -> int | None:
-    """The version of a member's newest purchase."""
+    """The version of a member's newest purchase; those of members merged into it stay at their own links."""
     async with connected(engine) as connection:
         newest = await connection.fetchval(_LATEST_PURCHASE, member)
     return int(newest) if newest else None
@@ -140,13 +152,18 @@ async def retire_sweeper(connection: Driver) -> None:
 
 _SWEEP_LOCK = 0x53574545  # "SWEE"
 
-_LATEST_PURCHASE = "SELECT max(version) FROM purchase WHERE member_id = $1"
-
 _CHANGE = msgspec.json.Decoder(Change)
 
-_MEMBERS = """SELECT m.id, m.version, m.recorded_at, p.code, p.display_name, p.locale
-         FROM member m JOIN profile p ON p.member_id = m.id
-        WHERE m.id = ANY(CAST($1 AS bigint[]))"""
+# One step leads to whoever lives on: a merge moves those that were merged into its member before.
+_LIVING = "SELECT coalesce(merged_into, id) FROM member WHERE id = $1"
+
+_LATEST_PURCHASE = f"SELECT max(version) FROM purchase WHERE member_id = ({_LIVING})"  # noqa: S608 - our own text
+
+_MEMBERS = """SELECT asked.id, m.id, m.version, m.recorded_at, p.code, p.display_name, p.locale
+         FROM member asked
+         JOIN member m ON m.id = coalesce(asked.merged_into, asked.id)
+         JOIN profile p ON p.member_id = m.id
+        WHERE asked.id = ANY(CAST($1 AS bigint[]))"""
 
 _RECENT = """SELECT v.member_id, CAST(v.change AS text)
          FROM unnest(CAST($1 AS bigint[])) AS wanted (id)
@@ -154,15 +171,15 @@ _RECENT = """SELECT v.member_id, CAST(v.change AS text)
                              WHERE member_id = wanted.id ORDER BY version DESC LIMIT $2) v
         ORDER BY v.member_id, v.version DESC"""
 
-_STATE = "SELECT version, recorded_at FROM member WHERE id = $1"
+_STATE = f"SELECT id, version, recorded_at FROM member WHERE id = ({_LIVING})"  # noqa: S608 - our own text
 
 _COUNTS = "SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[]))"
 
 _VERSIONS = "SELECT id, version FROM member WHERE id = ANY(CAST($1 AS bigint[]))"
 
-_ACTIVITY = """SELECT CAST(change AS text) FROM member_version
-        WHERE member_id = $1 AND (CAST($2 AS bigint) IS NULL OR version < $2)
-        ORDER BY version DESC LIMIT $3"""
+_ACTIVITY = f"""SELECT CAST(change AS text) FROM member_version
+        WHERE member_id = ({_LIVING}) AND (CAST($2 AS bigint) IS NULL OR version < $2)
+        ORDER BY version DESC LIMIT $3"""  # noqa: S608 - our own text
 
 _CHANGES = """SELECT CAST(v.change AS text)
          FROM unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS wanted (member, version)

@@ -61,7 +61,7 @@ def key_of(client: Session) -> Hashable:
     """Clients of one member with the same key are shown the same frame."""
     subject = client.subject
     if isinstance(subject, ReceiptSubject):
-        shown: Hashable = (subject.purchase.version, subject.as_of)
+        shown: Hashable = (subject.purchase.member, subject.purchase.version, subject.as_of)
     else:
         shown = subject.session if isinstance(subject, KioskSubject) else None
     return client.surface, client.locale, shown, client.stamp, client.kiosk_session

@@ -3,7 +3,8 @@
 Guarantees, for every socket attached: it is sent the state of its member at attach (or `current`, when it has it
 already), then a state for every later version it has not overtaken, each newer than the one before; what it shows last
 is the newest this process has heard of. A topic is subscribed before its snapshot is read, and what is heard during the
-read is compared with it after, so nothing falls between.
+read is compared with it after, so nothing falls between. Where a read finds that the member was merged into another, its
+sockets are that one's from then on.
 
 The fan-out never waits: rendering is done once for each (surface, locale, subject), and a socket that blocks parks
 itself. Changes heard during one turn of the loop are shown once, with the newest state (conflation is lossless). What is
@@ -17,7 +18,6 @@ import os
 from collections.abc import Collection, Hashable
 from datetime import datetime
 
-import msgspec
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,7 +32,7 @@ from core.snapshot import Change, Snapshot, advance
 from push import drawing, render, session
 from push.drawing import Drawn, kiosk_session
 from push.reader import Reader
-from push.render import KioskSubject, ReceiptSubject, TillSubject
+from push.render import KioskSubject, TillSubject
 from push.session import Close, Refused
 from push.socket import Socket
 from push.topic import Frame, Topic, Turn
@@ -81,16 +81,35 @@ class Hub:
         if socket.member is None:
             self._show(socket, None, self._turn(first=True))
             return
-        topic = self._topics.get(socket.member)
-        if topic is None:
-            topic = self._topics[socket.member] = Topic(socket.member)
+        topic, had = self._topic(socket.member), socket.session.stamp
         topic.sockets.add(socket)
-        if topic.snapshot is None and not await self._refresh(topic):
-            raise Refused(Close.NOT_ALLOWED, "there is no such member", error="unknown_member")
+        while topic.snapshot is None and socket in topic.sockets:
+            if not await self._refresh(topic):
+                raise Refused(Close.NOT_ALLOWED, "there is no such member", error="unknown_member")
+            topic = topic.heir or topic
         if topic.outdated(socket.session.subject):
-            await self._reprint(topic)
+            await topic.reprint(self._reader)
         if not socket.closed and socket in topic.sockets:
-            self._show(socket, topic, self._turn(first=True))
+            # Another may have read meanwhile, and shown it to everybody: that was its first.
+            self._show(socket, topic, self._turn(first=socket.session.stamp is had))
+
+    def _topic(self, member: int) -> Topic:
+        topic = self._topics.get(member)
+        if topic is None:
+            topic = self._topics[member] = Topic(member)
+        return topic
+
+    def _follow(self, topic: Topic, found: Snapshot) -> None:
+        """The topic's member is merged into the one `found` is of: its sockets go on there, and are shown its state."""
+        if not topic.sockets:
+            return
+        del self._topics[topic.member]
+        heir = self._topic(found.member)
+        topic.leave_to(heir, found)
+        heir.heard = max(heir.heard, found.version)
+        if heir.snapshot is not None and heir.snapshot.version < found.version:
+            heir.snapshot = found
+        self._later(heir)
 
     def detach(self, socket: Socket) -> None:
         """Forget the socket. Safe to call twice."""
@@ -171,7 +190,7 @@ class Hub:
         try:
             known = topic.snapshot is not None and topic.snapshot.version >= topic.heard
             if known or await self._refresh(topic):
-                await self._reprint(topic)
+                await topic.reprint(self._reader)
                 self._mark(topic)
         except (DBAPIError, OSError, PoolTimeout, TimeoutError) as error:
             _log.warning("read_failed", member=topic.member, error=(str(error) or type(error).__name__).splitlines()[0])
@@ -179,11 +198,15 @@ class Hub:
             topic.snapshot = None
 
     async def _refresh(self, topic: Topic) -> bool:
-        """Read the snapshot until it is at least what was heard. False if there is no such member."""
+        """Read the snapshot until it is at least what was heard, or has another show it. False if there is no such
+        member."""
         for _ in range(MAX_READS):
             found = await self._reader.get(topic.member)
             if found is None:
                 return False
+            if found.member != topic.member:
+                self._follow(topic, found)
+                return True
             if topic.snapshot is None or found.version > topic.snapshot.version:
                 topic.snapshot = found
             if topic.snapshot.version >= topic.heard:
@@ -193,18 +216,6 @@ class Hub:
         assert topic.snapshot is not None
         topic.heard = topic.snapshot.version
         return True
-
-    async def _reprint(self, topic: Topic) -> None:
-        """Read again the purchases of outdated receipts: what was returned of them is part of them."""
-        for socket in topic.receipts():
-            subject = socket.session.subject
-            assert isinstance(subject, ReceiptSubject)
-            if topic.snapshot is None or not topic.outdated(subject):
-                continue
-            as_of = topic.snapshot.version
-            purchase = await self._reader.purchase(topic.member, subject.purchase.version)
-            if purchase is not None:
-                socket.session.subject = msgspec.structs.replace(subject, purchase=purchase, as_of=as_of)
 
     # -- fan-out --------------------------------------------------------------------------------------------------
 

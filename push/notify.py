@@ -2,6 +2,8 @@
 
 A notification belongs to its change: the collapse id names it, so a repeat hides behind the first, and two changes in one
 second are two notifications. What a Live Activity shows is the member's state: there only the newest matters.
+
+What a member did before it was merged into another is told on the devices that went along with it.
 """
 
 from __future__ import annotations
@@ -66,14 +68,18 @@ class DeviceCarrier:
 
     async def prepare(self, deliveries: Sequence[Delivery]) -> Mapping[int, Any]:
         devices = await member_devices.by_id(self._database, {one.target for one in deliveries})
-        ours = [one for one in deliveries if self._still(devices.get(one.target), one)]
+        ours = await self._still_theirs([one for one in deliveries if one.target in devices], devices)
         if self.newest_only:
             return await self._states(ours, devices)
         return await self._notifications(ours, devices)
 
-    @staticmethod
-    def _still(device: MemberDevice | None, delivery: Delivery) -> bool:
-        return device is not None and device.member == delivery.member
+    async def _still_theirs(
+        self, deliveries: Sequence[Delivery], devices: Mapping[int, MemberDevice]
+    ) -> list[Delivery]:
+        """Without those whose device is another's by now; whom a member was merged into is no other."""
+        moved = {one.member for one in deliveries if devices[one.target].member != one.member}
+        living = {member: await read.living(self._database, member) for member in moved}
+        return [one for one in deliveries if devices[one.target].member == living.get(one.member, one.member)]
 
     async def _notifications(
         self, deliveries: Sequence[Delivery], devices: Mapping[int, MemberDevice]

@@ -19,14 +19,14 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class ReceiptSubject(msgspec.Struct, frozen=True):
-    """What a receipt's socket shows; `live_until` ends its live balance. `purchase` was read when its member was at
-    version `as_of` at least; 0 where that is not known."""
+    """What a receipt's socket shows; `live_until` ends its live balance. `purchase` was read when the member shown was at
+    version `as_of` at least; 0 where that is not known, None where it has to be read again before it is shown."""
 
     purchase: Purchase
     link: str
     live_until: datetime
     printed: Published
-    as_of: int = 0
+    as_of: int | None = 0
 
 
 class KioskSubject(msgspec.Struct, frozen=True):

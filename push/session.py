@@ -145,6 +145,11 @@ class Session:
             return True
         return kiosk_session == self.kiosk_session and stamp > self.stamp
 
+    def joined(self, version: int) -> None:
+        """The member it showed went into another at that one's `version`: what the other did before is no news to it."""
+        if self.stamp is not None and self.stamp.version < version - 1:
+            self.stamp = msgspec.structs.replace(self.stamp, version=version - 1)
+
     def sent(self, stamp: Stamp, kiosk_session: int = 0) -> None:
         self.stamp, self.kiosk_session = stamp, kiosk_session
 

@@ -7,9 +7,11 @@ from datetime import datetime
 
 import msgspec
 
+from core.members.reference import seen_from_afar
 from core.snapshot import Snapshot
 from core.validity import Validity
 from push.drawing import Ahead
+from push.reader import Reader
 from push.render import ReceiptSubject, Subject
 from push.socket import Socket
 from surfaces.etag import Stamp
@@ -20,15 +22,17 @@ CROWD = 10
 
 class Topic:
     """One member with its sockets. `snapshot` None while it has to be read; `valid_until` is the soonest instant at which
-    the clock alone changes what one of them shows; `ahead` is what a commit under way would show."""
+    the clock alone changes what one of them shows; `ahead` is what a commit under way would show; `heir` has the sockets
+    since the member was merged into another."""
 
-    __slots__ = ("_commit", "ahead", "heard", "member", "snapshot", "sockets", "valid_until")
+    __slots__ = ("_commit", "ahead", "heard", "heir", "member", "snapshot", "sockets", "valid_until")
 
     def __init__(self, member: int) -> None:
         self.member = member
         self.sockets: set[Socket] = set()
         self.snapshot: Snapshot | None = None
         self.ahead: Ahead | None = None
+        self.heir: Topic | None = None
         self.heard = 0
         self.valid_until: datetime | None = None
         self._commit: tuple[int, datetime] | None = None
@@ -60,15 +64,49 @@ class Topic:
         nothing would show the note later: its stamp would be no newer."""
         if not isinstance(subject, ReceiptSubject) or self.snapshot is None:
             return False
-        no = subject.purchase.version
+        if (as_of := subject.as_of) is None:
+            return True
+        purchase = subject.purchase
+        no = purchase.version
+        if purchase.member != self.member:
+            no = seen_from_afar(purchase.member, no)
         return any(
-            change.version > subject.as_of
+            change.version > as_of
             for change in self.snapshot.recent
             if change.kind == "return" and change.purchase == no
         )
 
     def receipts(self) -> list[Socket]:
         return [socket for socket in self.sockets if isinstance(socket.session.subject, ReceiptSubject)]
+
+    async def reprint(self, reader: Reader) -> None:
+        """Read again the purchases of outdated receipts: what was returned of them is part of them."""
+        for socket in self.receipts():
+            subject = socket.session.subject
+            assert isinstance(subject, ReceiptSubject)
+            if self.snapshot is None or not self.outdated(subject):
+                continue
+            as_of = self.snapshot.version
+            purchase = await reader.purchase(subject.purchase.member, subject.purchase.version)
+            if purchase is not None and socket in self.sockets:
+                socket.session.subject = msgspec.structs.replace(subject, purchase=purchase, as_of=as_of)
+
+    def leave_to(self, heir: Topic, found: Snapshot) -> None:
+        """Its member was merged into `heir`'s, `found` says: all its sockets are that one's from now on.
+
+        Their receipts are read again: what was returned until then stands in the history of the member that is no more.
+        """
+        merges = [change for change in found.recent if change.kind == "merge"]
+        joined = next((change for change in merges if change.merged == self.member), merges[0] if merges else None)
+        for socket in self.sockets:
+            client = socket.session
+            if joined is not None:
+                client.joined(joined.version)
+            if isinstance(client.subject, ReceiptSubject):
+                client.subject = msgspec.structs.replace(client.subject, as_of=None)
+            socket.member = heir.member
+        heir.sockets |= self.sockets
+        self.sockets, self.heir = set(), heir
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -26,8 +26,9 @@ __all__ = ["MAX_CAUSES", "activity", "activity_once", "causes", "items_text", "p
 MAX_CAUSES = 10
 """Of one frame: a client that missed more is told the newest, and its balance is whole anyway."""
 
-_UNTOLD = ("link", "traits")
-"""They move nothing that a member would look for in a list of what happened."""
+_UNTOLD = ("link", "traits", "merged")
+"""They move nothing that a member would look for in a list of what happened; a member that went into another is shown as
+that one."""
 _CLOCK = (("released", "void", 1), ("vested", "vest", 1), ("expired", "expire", -1))
 """What the clock did in a version: the field, the kind of its row, the sign. Their first letter is the row's suffix."""
 
@@ -117,8 +118,8 @@ def _main(
 
 
 def _gains(change: Change, points: int, others: dict[str, int]) -> bool:
-    """Whether something was earned or given, rather than that it came back."""
-    gives = change.kind in ("purchase", "adjust", "action") or (change.kind == "grant" and bool(change.awards))
+    """Whether something was earned, given or joined, rather than that it came back."""
+    gives = change.kind in ("purchase", "adjust", "action", "merge") or (change.kind == "grant" and bool(change.awards))
     return gives and (points > 0 or (not points and any(n > 0 for n in others.values())))
 
 
@@ -196,7 +197,8 @@ def _only_clock(change: Change) -> bool:
 
 
 def _cause(change: Change, programme: Programme, w: Words, public: bool) -> Cause:
-    own, others = _own(change)
+    # A merge is told on the screens of either side: what came to the one was on the other before.
+    own, others = (0, {}) if change.kind == "merge" else _own(change)
     points = change.points if _only_clock(change) else own
     return Cause(
         kind=change.kind,

@@ -11,7 +11,7 @@ from core.snapshot import Change
 from surfaces.activity import causes
 from surfaces.views import View
 
-TOLD = frozenset({"purchase", "return", "adjust", "capture", "expire"})
+TOLD = frozenset({"purchase", "return", "adjust", "capture", "expire", "merge"})
 """Changes that are told of. What a member does itself on a screen, it sees there."""
 
 

@@ -11,6 +11,7 @@ from core.engine.submission import Submission
 from core.members.decide import Enrol
 from core.members.identifiers import Identifier
 from core.members.merge import MergeMembers
+from core.members.reference import Way
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -39,11 +40,11 @@ class Asked(msgspec.Struct, frozen=True):
     def merges(self) -> bool:
         return isinstance(self.command, MergeMembers)
 
-    def followed(self, moved: Mapping[int, int]) -> Asked:
-        """The same where members of `moved` were merged into others."""
+    def followed(self, moved: Mapping[int, int], ways: Mapping[int, Way]) -> Asked:
+        """The same where members of `moved` were merged into others, by these ways."""
         member, other, command = self.member, self.other, self.command
         if member is not None and member in moved:
-            member, command = moved[member], as_survivor(command, member)
+            member, command = moved[member], as_survivor(command, ways[member])
         if other is not None and other in moved:
             other = moved[other]
         return Asked(self.submission, command, member, other)

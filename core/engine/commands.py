@@ -34,7 +34,7 @@ from core.limits import Use
 from core.members.decide import Enrol, LinkIdentifier, SetTraits, enrol, link, set_traits
 from core.members.identifiers import Identifier
 from core.members.merge import MergeMembers, merge
-from core.members.reference import seen_from_afar
+from core.members.reference import Way, along
 from core.programme.document import Programme
 from core.rewards import decide as holds
 from core.rewards import vouchers
@@ -141,17 +141,17 @@ def second(command: Command) -> Identifier | int | None:
     return command.other if isinstance(command, MergeMembers) else None
 
 
-def as_survivor(command: Command, member: int) -> Command:
-    """A command for `member`, which was merged into another, as it is for that one."""
+def as_survivor(command: Command, way: Way) -> Command:
+    """A command for the first member of `way`, as it is for the one that lives on."""
     match command:
         case ReturnPurchase():
-            return msgspec.structs.replace(command, purchase=seen_from_afar(member, command.purchase))
+            return msgspec.structs.replace(command, purchase=along(way, command.purchase))
         case CaptureHold() | VoidHold():
-            return msgspec.structs.replace(command, hold=seen_from_afar(member, command.hold))
-        case RecordPurchase() if command.hold:
-            return msgspec.structs.replace(command, hold=seen_from_afar(member, command.hold))
+            return msgspec.structs.replace(command, hold=along(way, command.hold))
+        case RecordPurchase():
+            return msgspec.structs.replace(command, hold=along(way, command.hold))
         case CancelVoucher():
-            return msgspec.structs.replace(command, voucher=seen_from_afar(member, command.voucher))
+            return msgspec.structs.replace(command, voucher=along(way, command.voucher))
         case _:
             return command
 

@@ -20,6 +20,7 @@ from core.engine.commands import decide, only_credits, second, shared, voucher_c
 from core.engine.load import Named
 from core.engine.store import Batch
 from core.engine.submission import Answer, Committed, Submission
+from core.engine.ways import ways
 from core.errors import ChorusError, IdempotencyConflict, InvalidInput, NotFound, Unavailable
 from core.holdings import Holdings, compact
 from core.ledger.account import EXPIRED
@@ -157,7 +158,8 @@ class _Round:
         asked = [Asked.of(s, owners, next(new) if isinstance(s.command, Enrol) else None) for s in submissions]
         locked, revision = await load.lock(connection, {m for one in asked for m in one.existing})
         while moved := {m: row.merged_into for m, row in locked.items() if row.merged_into}:
-            asked = [one.followed(moved) for one in asked]
+            by = await ways(connection, moved)
+            asked = [one.followed(moved, by) for one in asked]
             more, revision = await load.lock(connection, set(moved.values()) - set(locked))
             locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
         if revision > pipeline.book.revision:

@@ -6,14 +6,14 @@ for another it is put into that one's, and what a return made of it is written b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import msgspec
 
 from core.database import Driver
+from core.engine.ways import ways
 from core.members.merge import purchase_seen
 from core.members.reference import origin_of
-from core.points import POINTS
 from core.snapshot import Purchase
 
 _BY_RETURNS = ("returned", "taken_back", "due_back", "qualifying_taken_back", "paid_back")
@@ -31,14 +31,16 @@ async def purchases(connection: Driver, named: Collection[Key]) -> dict[Key, Pur
     rows = await connection.fetch(_PURCHASES, [m for m, _ in origins.values()], [v for _, v in origins.values()])
     found = {(member, version): _PURCHASE.decode(record) for member, version, record in rows}
     foreign = {member for (owner, _), (member, _) in origins.items() if member != owner}
-    ways = await _ways(connection, foreign) if foreign else {}
+    by = await ways(connection, foreign) if foreign else {}
     seen: dict[Key, Purchase] = {}
     for (owner, no), origin in origins.items():
         purchase, (member, _) = found.get(origin), origin
         if purchase is not None and member == owner:
             seen[(owner, no)] = purchase
-        elif purchase is not None and (above := ways.get((member, owner))) is not None:
-            seen[(owner, no)] = purchase_seen(purchase, member, above)
+        elif purchase is not None:
+            for step in by.get(member, ()):
+                if step.into == owner:
+                    seen[(owner, no)] = purchase_seen(purchase, member, step.above)
     return seen
 
 
@@ -47,24 +49,8 @@ def returned(purchase: Purchase) -> bytes:
     return msgspec.json.encode({name: getattr(purchase, name) for name in _BY_RETURNS})
 
 
-async def _ways(connection: Driver, members: Collection[int]) -> Mapping[Key, int]:
-    """By (merged member, whoever it came to, at once or by further merges): how far its lots of points lie above."""
-    return {
-        (member, survivor): int(above)
-        for member, survivor, above in await connection.fetch(_WAYS, list(members), POINTS)
-    }
-
-
 _PURCHASE = msgspec.json.Decoder(Purchase)
 
 _PURCHASES = """SELECT member_id, version, CAST(record AS text) FROM purchase
          JOIN unnest(CAST($1 AS bigint[]), CAST($2 AS bigint[])) AS named (member_id, version)
               USING (member_id, version)"""
-
-_WAYS = """WITH RECURSIVE way (member, at, above) AS (
-           SELECT absorbed, survivor, coalesce(CAST(lots ->> $2 AS integer), 0) FROM merge
-            WHERE absorbed = ANY(CAST($1 AS bigint[]))
-           UNION ALL
-           SELECT way.member, merge.survivor, way.above + coalesce(CAST(merge.lots ->> $2 AS integer), 0)
-             FROM way JOIN merge ON merge.absorbed = way.at)
-       SELECT member, at, above FROM way"""

@@ -7,6 +7,8 @@ number of one's own stays what it is, and one that came from somewhere stays wha
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 FOREIGN = 1 << 20
 """From here on a number names another member's. A member with as many versions cannot be merged: that is one event a
 minute for two years."""
@@ -15,6 +17,28 @@ minute for two years."""
 def seen_from_afar(member: int, no: int) -> int:
     """What `member` names `no`, as whoever it is merged into names it. 0, which names nothing, stays 0."""
     return no if no == 0 or no >= FOREIGN else member * FOREIGN + no
+
+
+class Step(NamedTuple):
+    """One merge on the way of a member to whoever it lives on as: `member`, whose last version was `last`, went `into`
+    another, in which the lots of points of the first on the way lie `above` their own numbers."""
+
+    member: int
+    last: int
+    into: int
+    above: int
+
+
+Way = tuple[Step, ...]
+
+
+def along(way: Way, no: int) -> int:
+    """A number that was said with the first member of `way`, as the one that lives on names it. Versions only grow along
+    the way, so one beyond a member's last was told by whoever it had gone into."""
+    for step in way:
+        if no <= step.last:
+            return seen_from_afar(step.member, no)
+    return no
 
 
 def origin_of(no: int) -> tuple[int, int] | None:

@@ -135,7 +135,7 @@ ROUTES = {
     "GET /web/v1/draws/{draw}",
     "GET /web/v1/draws/{draw}/tickets",
     *(f"POST /staff/v1/members/{{member}}/{what}"
-      for what in ("adjustments", "reinstatements", "extensions", "vouchers", "traits")),
+      for what in ("adjustments", "reinstatements", "extensions", "vouchers", "traits", "merge")),
     "GET /admin/v1/programme",
     "GET /admin/v1/programme/revisions/{revision}",
     *(f"POST /admin/v1/programme/{what}" for what in ("check", "diff", "simulate", "publish", "rollback")),

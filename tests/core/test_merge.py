@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from core import read
@@ -18,7 +19,7 @@ from core.members.decide import Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code, new_voucher_code
 from core.members.merge import MergeMembers
 from core.members.reference import seen_from_afar
-from core.rewards.decide import CaptureHold, HoldReward, VoidHold
+from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 from core.rewards.vouchers import CancelVoucher, ClaimReward, UseVoucher
 from core.snapshot import Change
 from tests.conftest import START, OpenEngine, SettableClock
@@ -27,7 +28,12 @@ from tests.core.programmes import document
 from tests.databases import Database
 
 ONE, TWO = Identifier("email", "one@example.com"), Identifier("email", "two@example.com")
-VOUCHER = """
+REWARDS = """
+[worth]
+points = 10
+amount = 100
+cap = "0.5"
+
 [[rewards]]
 id = "five"
 name = { en = "5 off" }
@@ -43,7 +49,7 @@ per_member = 2
 
 @pytest.fixture
 async def engine(database: Database, open_engine: OpenEngine) -> Engine:
-    await publish_programme(database.owner_url, document(months=12) + VOUCHER)
+    await publish_programme(database.owner_url, document(months=12) + REWARDS)
     return await open_engine()
 
 
@@ -107,6 +113,39 @@ async def test_what_was_open_is_ended_by_the_number_it_had(engine: Engine, datab
         with pytest.raises(Rejected) as ended:
             await send(engine, CaptureHold(hold), who)
         assert ended.value.code == "hold_not_open"
+    await proved(database)
+
+
+async def test_what_was_opened_since_is_ended_by_any_of_its_members(engine: Engine, database: Database) -> None:
+    """An answer to whoever asked by an id that is no more has the number of the one that lives on."""
+    one, two = await two_members(engine)
+    third = await enrol(engine)
+    for _ in range(3):
+        await send(engine, bought(START, 1_000), one)
+    await send(engine, bought(START, 2_000), third)
+    await send(engine, MergeMembers(third, "one person"), two)
+    between = await done(engine, HoldReward("small"), third)
+    await send(engine, MergeMembers(two, "one person"), one)
+    since = await done(engine, HoldReward("small"), third)
+    assert (between.member, since.member) == (two, one)
+    assert (await done(engine, CaptureHold(between.hold), third)).hold == seen_from_afar(two, between.hold)
+    assert (await done(engine, CaptureHold(since.hold), third)).hold == since.hold
+    again = await done(engine, HoldReward("small"), two)
+    assert (await done(engine, VoidHold(again.hold), two)).hold == again.hold
+    await proved(database)
+
+
+async def test_a_basket_is_paid_from_a_hold_opened_before(engine: Engine, database: Database) -> None:
+    """The till names the member by what now leads to the other. An own hold of that number would come first."""
+    one, two = await two_members(engine)
+    held = await done(engine, HoldPoints(20), two)
+    await send(engine, MergeMembers(two, "one person"), one)
+    paid = msgspec.structs.replace(bought(START, 1_000), hold=held.hold)
+    answer = await done(engine, paid, TWO)
+    assert (answer.hold, answer.paid_points) == (seen_from_afar(two, held.hold), 20)
+    with pytest.raises(Rejected) as spent:
+        await send(engine, paid, TWO)
+    assert spent.value.code == "hold_not_open"
     await proved(database)
 
 

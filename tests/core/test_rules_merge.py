@@ -13,6 +13,7 @@ from core.errors import ChorusError
 from core.holdings import Holdings, Progress, Voucher
 from core.ledger.account import Account, Hold, Lot, Pending
 from core.members.merge import MergeMembers, merge, purchase_seen
+from core.members.reference import Step, along
 from core.points import MAX_POINTS
 from core.programme.document import Programme
 from core.snapshot import Line, Purchase
@@ -201,6 +202,16 @@ def test_what_fell_due_happens_to_each_before() -> None:
     assert [entry.kind for entry in decision.entries] == ["expire", "merge"]
     assert [entry.kind for entry in decision.merge.absorbed.entries] == ["time_out", "merge"]
     assert [end.state for end in decision.merge.absorbed.hold_ends] == ["timed_out"]
+
+
+@pytest.mark.parametrize(
+    ("no", "named"),
+    [(0, 3 * 2**20), (4, 3 * 2**20 + 4), (5, 2 * 2**20 + 5), (9, 2 * 2**20 + 9), (10, 10), (7 * 2**20 + 1,) * 2],
+)
+def test_a_number_is_of_the_member_that_told_it(no: int, named: int) -> None:
+    """3 went into 2 after its fourth version, and 2 into 1 after its ninth. 0 is nobody's."""
+    way = (Step(3, 4, 2, 0), Step(2, 9, 1, 0))
+    assert along(way, no) == (named if no else 0)
 
 
 def test_of_one_that_is_the_same_nothing_happens() -> None:

@@ -155,4 +155,7 @@ async def on_stage(database: Database, clock: SettableClock, open_engine: OpenEn
     hub = Hub(reader, book, clock)
     hub.epoch = engine.epoch
     yield Stage(engine, hub, reader, book, clock, pool, committed)
+    # A read under way keeps its connection, and with it the database.
+    reader.road.set()
+    await asyncio.gather(*hub._tasks)
     await pool.dispose()

@@ -13,6 +13,7 @@ from core.snapshot import Award, Change, Kind, Line, Moved
 from surfaces import app, kiosk, masking, pos, receipt, wallet, web
 from surfaces.activity import MAX_CAUSES, activity, causes
 from surfaces.etag import Stamp, etag
+from surfaces.notification import notification
 from surfaces.views import LOCALES, SCHEMA, SURFACES
 from tests.surfaces.samples import CODE, NOW, PUBLISHED, PURCHASE, SALE, change, snapshot
 
@@ -166,6 +167,12 @@ HISTORY: list[tuple[Change, list[tuple[str, str]], str]] = [
      [("1 item", ""), ("Points past their date", "")], "1 star added. Balance 3 stars."),
     (change(39, "purchase", 0, 9, quantity=1, others=(Moved("badges", -2, 0, expired=2),)),
      [("1 item", ""), ("Points past their date", "")], "Purchase recorded. Balance 9 points."),
+    (change(40, "merge", 162, 202, merged=7, reason="the same person"), [("Your accounts were joined", "+162")],
+     "All your points are in one place. Balance 202 points."),
+    (change(41, "merge", -60, 20, merged=7, expired=40, others=(Moved("stars", 2, 3),)),
+     [("Your accounts were joined", "−20"), ("Points past their date", "−40")],
+     "All your points are in one place. Balance 20 points."),
+    (change(42, "merged", 0, 0, merged=7), [], ""),
 ]  # fmt: skip
 
 
@@ -183,6 +190,27 @@ def test_every_kind_of_change_in_words(one: Change, rows, sentence: str) -> None
 
 def test_the_table_above_has_every_kind() -> None:
     assert {one.kind for one, _, _ in HISTORY} == set(get_args(Kind))
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "told"),
+    [
+        ("en", "Your accounts were joined", "All your points are in one place. Balance 202 points."),
+        ("zh-Hans", "账户已合并", "积分已合并，当前共 202 分。"),
+        ("zh-Hant", "帳戶已合併", "點數已合併，目前共 202 點。"),
+    ],
+)
+def test_a_merge_is_told_alike_on_the_screens_of_either_side(locale: str, title: str, told: str) -> None:
+    """The list adds up by the points that came; a frame's cause says none, for what came to the one was on the other.
+    The side that went is never shown, whatever went with it."""
+    came = change(40, "merge", 162, 202, merged=7)
+    row = activity((came,), PUBLISHED, locale)[0]
+    assert (row.title, row.points, row.gain) == (title, 162, True)
+    cause = causes((came,), PUBLISHED, locale)[0]
+    assert (cause.text, cause.what, cause.points, cause.points_text, cause.gain) == (told, title, 0, "", False)
+    said = notification(came, PUBLISHED, locale)
+    assert (said.title, said.body) == (told, title)
+    assert activity((change(3, "merged", -162, 0, merged=8),), PUBLISHED, locale) == ()
 
 
 def test_causes_are_oldest_first_bounded_and_silent_in_public() -> None:

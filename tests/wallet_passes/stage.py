@@ -84,7 +84,8 @@ class Stage:
                 """SELECT (SELECT count(*) FROM outbox)
                         + (SELECT count(*) FROM delivery WHERE state = 'pending' AND due_at <= $1)
                         + (SELECT count(*) FROM wallet_pass p JOIN member m ON m.id = p.member_id
-                            WHERE m.version > p.version)""",
+                             JOIN member shown ON shown.id = coalesce(m.merged_into, m.id)
+                            WHERE shown.version > p.version)""",
                 self.clock(),
             )
             return int(rows[0][0]) == 0

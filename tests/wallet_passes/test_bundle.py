@@ -256,6 +256,13 @@ def test_whatever_changes_gives_a_new_pass(signer: Signer, what: str) -> None:
     assert other.valid_until == fresh.valid_until
 
 
+def test_a_pass_that_shows_another_member_keeps_its_own_serial(signer: Signer) -> None:
+    factory = Counted(signer)
+    own, other = factory.build(ONE, PUBLISHED, TOKEN, NOW), factory.build(ONE, PUBLISHED, TOKEN, NOW, serial=7)
+    assert factory.made == 2
+    assert opened(other.data).json == {**opened(own.data).json, "serialNumber": "7"}
+
+
 def test_the_clock_alone_takes_lapsed_points_off(factory: PassFactory) -> None:
     before = factory.build(ONE, PUBLISHED, TOKEN, DUE - timedelta(microseconds=1))
     after = factory.build(ONE, PUBLISHED, TOKEN, DUE)

@@ -77,14 +77,20 @@ AHEAD_OF_US = [(timedelta(minutes=2), 1), (timedelta(), 0), (-timedelta(days=3),
 
 @pytest.mark.parametrize(("ahead", "marked"), AHEAD_OF_US)
 async def test_a_till_that_is_ahead_of_us_marks_no_pass_for_what_is_not_in_force(
-    pool: AsyncEngine, book: ProgrammeBook, clock: SettableClock, ahead: timedelta, marked: int
+    pool: AsyncEngine,
+    book: ProgrammeBook,
+    clock: SettableClock,
+    open_engine: OpenEngine,
+    ahead: timedelta,
+    marked: int,
 ) -> None:
     """Its purchase was decided by the coming revision already; the pass that shows it still shows the former."""
+    member = await enrol(await open_engine())
     async with connected(pool) as connection:
-        await apple.make(connection, 1000, "token", 1, 1, clock())
+        await apple.make(connection, member, "token", 1, 1, clock())
         now = clock()
         change = Change(
-            member=1000,
+            member=member,
             version=2,
             kind="purchase",
             programme=2,

@@ -43,25 +43,35 @@ class PassFactory:
         self._service = service
         self._kept: OrderedDict[tuple[object, ...], tuple[Template, tuple[Entry, ...]]] = OrderedDict()
 
-    def build(self, snapshot: Snapshot, published: Published, token: str, now: datetime) -> Built:
-        """Takes some tenths of a millisecond, most of it in the signature. Raises `Unavailable` once the certificate has
-        expired: no phone would take the pass."""
+    def build(
+        self, snapshot: Snapshot, published: Published, token: str, now: datetime, *, serial: int | None = None
+    ) -> Built:
+        """`serial` is the pass's own number, where that is not its member's: the pass of one that was merged into another
+        keeps its name. Takes some tenths of a millisecond, most of it in the signature. Raises `Unavailable` once the
+        certificate has expired: no phone would take the pass."""
         if now >= self.signer.expires_at:
             raise Unavailable(
                 "the pass certificate has expired: set a new CHORUS_APPLE_PASS_CERTIFICATE",
                 code="pass_certificate_expired",
             )
         valid = validity(snapshot, now, published.programme)
-        key = self._key(snapshot, published, token, valid)
+        identity = Identity(
+            pass_type=self.signer.pass_type,
+            serial=str(serial or snapshot.member),
+            team=self.signer.team,
+            service=self._service,
+            token=token,
+        )
+        key = self._key(snapshot, published, identity, valid)
         known = self._kept.get(key)
         if known is None:
-            known = self._kept[key] = self._made(snapshot, published, token, now)
+            known = self._kept[key] = self._made(snapshot, published, identity, now)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return Built(bundle(*known), valid.valid_until)
 
     @staticmethod
-    def _key(snapshot: Snapshot, published: Published, token: str, valid: Validity) -> tuple[object, ...]:
+    def _key(snapshot: Snapshot, published: Published, identity: Identity, valid: Validity) -> tuple[object, ...]:
         """All that a pass is made of. A profile changes without a version."""
         return (
             snapshot.member,
@@ -70,17 +80,17 @@ class PassFactory:
             published.revision,
             valid.valid_from,
             snapshot.profile,
-            token,
+            identity.serial,
+            identity.token,
         )
 
     def _made(
-        self, snapshot: Snapshot, published: Published, token: str, now: datetime
+        self, snapshot: Snapshot, published: Published, identity: Identity, now: datetime
     ) -> tuple[Template, tuple[Entry, ...]]:
         views = {locale: wallet.view(snapshot, published, now, locale) for locale in LOCALES}
         own = _locale(snapshot.profile.locale)
         shown, tables = worded(views, own)
         shared = _template(shown.finish, shown.background, shown.foreground)
-        identity = Identity(self.signer.pass_type, self.signer.team, self._service, token)
         texts = [
             stored("pass.json", pass_json(shown, identity, snapshot.version)),
             *(stored(f"{name}.lproj/pass.strings", table) for name, table in tables),

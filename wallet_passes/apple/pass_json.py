@@ -27,9 +27,11 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What a pass is and where it is kept up to date. Neither `token` nor `service` ever changes for a serial."""
+    """What a pass is and where it is kept up to date. Neither `token` nor `service` ever changes for a serial, whoever's
+    balance the pass comes to show."""
 
     pass_type: str
+    serial: str
     team: str
     service: str
     """https, without a slash at its end."""
@@ -41,7 +43,7 @@ def pass_json(view: WalletView, identity: Identity, version: int) -> bytes:
     document: dict[str, Any] = {
         "formatVersion": 1,
         "passTypeIdentifier": identity.pass_type,
-        "serialNumber": view.serial,
+        "serialNumber": identity.serial,
         "teamIdentifier": identity.team,
         "organizationName": view.brand,
         "description": view.description,

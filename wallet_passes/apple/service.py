@@ -3,6 +3,9 @@
 The token in a pass is the key to it: it is made once, with the pass, and never changes. Whoever does not have it is told
 the same whether the pass exists or not. A device that asks what changed names the last tag it was told; it is given every
 pass with a later one, and one it has never seen before, or from another lineage of the database, counts as none.
+
+A pass goes by the member it was made for. Once that member was merged into another, the pass is asked for by the same
+serial with the same token as ever, and shows the one that lives on.
 """
 
 from __future__ import annotations
@@ -66,10 +69,13 @@ class AppleService:
         return self._factory.signer.pass_type
 
     async def issue(self, member: int) -> Given:
-        """The member's pass, to be added to a phone; made on first use. Raises `NotFound`, `Unavailable`."""
+        """The member's pass, to be added to a phone; made on first use. A member that was merged into another is given
+        the pass it has, which its phone may hold, and else the other's. Raises `NotFound`, `Unavailable`."""
         snapshot, published = await self._snapshot(member), self._book.current
         token, now = secrets.token_urlsafe(24), self._clock()
         async with transaction(self._database) as connection:
+            if member != snapshot.member and await store.find(connection, member) is None:
+                member = snapshot.member
             row = await store.make(connection, member, token, snapshot.version, published.revision, now)
         return await self._give(member, row)
 
@@ -142,12 +148,13 @@ class AppleService:
         published: Published = self._book.at(now)
         if published.revision < row.programme <= self._book.revision:  # who marked it has a clock that is ahead of ours
             published = self._book.published(row.programme)
-        built = await asyncio.to_thread(self._factory.build, snapshot, published, row.token, now)
+        built = await asyncio.to_thread(self._factory.build, snapshot, published, row.token, now, serial=member)
         async with connected(self._database) as connection:
             await store.given(connection, member, row.tag, built.valid_until)
         return Given(built.data, row.modified_at)
 
     async def _snapshot(self, member: int) -> Snapshot:
+        """What the pass of `member` shows."""
         found = (await read.snapshots(self._database, [member])).get(member)
         if found is None:
             raise NotFound("there is no such member", code="unknown_member")

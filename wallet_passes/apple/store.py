@@ -1,5 +1,8 @@
 """The rows of Apple passes: which exist, when each changed last, which devices hold them.
 
+A pass is named by the member it was made for, for as long as there is a phone that holds it: that is its serial. It shows
+that member, or whom that member was merged into; versions never go back at a merge.
+
 A change of a pass is marked with the next update tag. Whoever marks holds the counter's row until its commit, so tags
 become visible in their own order: a device that has seen a tag has seen every change below it. `modified_at` moves
 strictly forward by whole seconds, the finest an HTTP date can say, so that two changes in one second are two dates.
@@ -55,16 +58,18 @@ async def given(connection: Driver, member: int, tag: int, valid_until: datetime
     await connection.execute(_GIVEN, member, tag, valid_until)
 
 
+async def showing(connection: Driver, members: Collection[int]) -> list[tuple[int, int]]:
+    """(pass, member) of every pass that shows one of `members`."""
+    return [(serial, member) for serial, member in await connection.fetch(_SHOWING, list(members))]
+
+
 async def mark(connection: Driver, changed: Sequence[tuple[int, int, int]], now: datetime) -> list[int]:
-    """Mark passes as changed: (member, version, programme) each. One known at that version already is left alone, and a
-    member without a pass too. Returns the members marked."""
-    members = await connection.fetch(_HAVE_PASSES, [member for member, _, _ in changed])
-    known = {member for (member,) in members}
-    rows = [row for row in changed if row[0] in known]
-    if not rows:
+    """Mark passes as changed: (pass, version, programme) each. One known at that version already is left alone. Returns
+    the passes marked."""
+    if not changed:
         return []
     tag = await _next_tag(connection)
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*changed, strict=True)]
     marked = await connection.fetch(_MARK, *columns, tag, now)
     return [member for (member,) in marked]
 
@@ -85,8 +90,8 @@ async def mark_outdated(connection: Driver, programme: int, now: datetime, limit
 
 
 async def behind(connection: Driver, after: int, limit: int) -> tuple[list[tuple[int, int]], int]:
-    """(member, version) of passes that are behind the ledger, among the next `limit` passes after member `after`; and the
-    last member looked at, 0 at the end."""
+    """(pass, version of whom it shows) of passes that are behind the ledger, among the next `limit` after pass `after`;
+    and the last one looked at, 0 at the end."""
     rows = await connection.fetch(_BEHIND, after, limit)
     last = rows[-1][0] if len(rows) == limit else 0
     return [(member, version) for member, version, shown in rows if version > shown], last
@@ -161,7 +166,13 @@ _GIVEN = """UPDATE wallet_pass SET valid_until = $3
 
 _EVER_CHANGED = "SELECT tag > given_tag FROM wallet_pass WHERE member_id = $1"
 
-_HAVE_PASSES = "SELECT member_id FROM wallet_pass WHERE member_id = ANY(CAST($1 AS bigint[]))"
+# From the few members to their passes (OFFSET 0): no plan, made while there were few passes, goes the other way.
+_SHOWING = """SELECT p.member_id, m.id FROM wallet_pass p JOIN member m ON m.id = p.member_id
+        WHERE p.member_id = ANY(CAST($1 AS bigint[])) AND m.merged_into IS NULL
+       UNION ALL
+       SELECT p.member_id, m.merged_into
+         FROM member m CROSS JOIN LATERAL (SELECT member_id FROM wallet_pass WHERE member_id = m.id OFFSET 0) p
+        WHERE m.merged_into = ANY(CAST($1 AS bigint[]))"""
 
 _MARK = """UPDATE wallet_pass SET version = new.version, programme = greatest(wallet_pass.programme, new.programme),
               tag = $4, modified_at = greatest(date_trunc('second', CAST($5 AS timestamptz)),
@@ -187,7 +198,8 @@ _OUTDATED = """(SELECT member_id FROM wallet_pass WHERE programme < $1 ORDER BY 
        UNION
        (SELECT member_id FROM wallet_pass WHERE valid_until <= $2 ORDER BY valid_until LIMIT $3)"""
 
-_BEHIND = """SELECT p.member_id, m.version, p.version FROM wallet_pass p JOIN member m ON m.id = p.member_id
+_BEHIND = """SELECT p.member_id, shown.version, p.version FROM wallet_pass p JOIN member m ON m.id = p.member_id
+         JOIN member shown ON shown.id = coalesce(m.merged_into, m.id)
         WHERE p.member_id > $1 ORDER BY p.member_id LIMIT $2"""
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"

@@ -43,18 +43,20 @@ class Waker(Protocol):
 
 
 class ApplePlanner:
-    """Marks the passes of members that changed, and plans a push to each of their devices."""
+    """Marks the passes that show members that changed, and plans a push to each device that holds one. What a merged
+    member did last is no news to its pass, which shows the other by then: that one's facts move it."""
 
     def __init__(self, pass_type: str, clock: Clock) -> None:
         self._pass_type, self._clock = pass_type, clock
 
     async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
         newest = {fact.change.member: fact for fact in sorted(facts, key=lambda fact: fact.change.version)}
-        changed = [(member, fact.change.version, _programme(fact.change)) for member, fact in newest.items()]
+        told = {serial: newest[member] for serial, member in await store.showing(connection, newest)}
+        changed = [(serial, fact.change.version, _programme(fact.change)) for serial, fact in told.items()]
         marked = await store.mark(connection, changed, self._clock())
         return [
-            Planned(newest[member].id, member, newest[member].change.version, newest[member].kind, CHANNEL, device)
-            for member, device in await store.devices_of(connection, marked, self._pass_type)
+            Planned(told[serial].id, serial, told[serial].change.version, told[serial].kind, CHANNEL, device)
+            for serial, device in await store.devices_of(connection, marked, self._pass_type)
         ]
 
 
@@ -128,7 +130,7 @@ class AppleRefresher:
                 late, last = await store.behind(connection, last, AT_ONCE)
                 now = self._clock()
                 revision = self._book.at(now).revision
-                marked = await store.mark(connection, [(m, version, revision) for m, version in late], now)
+                marked = await store.mark(connection, [(one, version, revision) for one, version in late], now)
                 await self._push(connection, marked)
             done += len(marked)
             if not last:

@@ -58,7 +58,8 @@ def loyalty_class(issuer: str, published: Published, view: WalletView, *, logo: 
 def loyalty_object(
     issuer: str, member: int, views: Mapping[Locale, WalletView], own: Locale, hero: str
 ) -> dict[str, Any]:
-    """The member's object, in the member's own language with the others beside it. `hero` is the tier's picture."""
+    """The object that was made for `member`, in the language of whom it shows with the others beside it. `hero` is the
+    tier's picture."""
     view = views[own]
     every = {locale: {field.key: field for field in _all(shown)} for locale, shown in views.items()}
     modules = [

@@ -1,7 +1,8 @@
 """A member's pass at Google: made when it is to be saved, kept true after, forgotten when it was removed.
 
 The object is inserted by REST, and the link only names it: a link that carried the whole object would be too long for a
-browser.
+browser. It goes by the member it was made for; once that one was merged into another, it shows the other under the name
+it has.
 """
 
 from __future__ import annotations
@@ -79,15 +80,18 @@ class GoogleService:
         self._making_class: asyncio.Task[Outcome | QuotaExceeded | ClassGone] | None = None
 
     async def save_link(self, member: int) -> str:
-        """Where a browser saves the member's pass. Raises `NotFound`, `TooMany`, `Unavailable`."""
+        """Where a browser saves the member's pass. A member that was merged into another is given the pass that is in its
+        wallet, and else the other's. Raises `NotFound`, `TooMany`, `Unavailable`."""
         if not self._links.take(member):
             raise TooMany("too many links to this pass; come back in a minute")
         before, now = await self._snapshot(member), self._clock()
         async with connected(self._database) as connection:
+            if member != before.member and not await store.members(connection, [member]):
+                member = before.member
             await store.made(connection, member, before.version, self._book.at(now).revision, now)
         # Read after the row is there: what happens from then on is planned for it.
         snapshot, published = await self._snapshot(member), self._book.current
-        outcome = await self.send(snapshot, published, notify=False)
+        outcome = await self.send(member, snapshot, published, notify=False)
         if isinstance(outcome, Unknown) or (await self._snapshot(member)).version > snapshot.version:
             # It may land, or have landed, after a newer one that was delivered meanwhile, and take its place.
             async with transaction(self._database) as connection:
@@ -96,13 +100,15 @@ class GoogleService:
             raise Unavailable("Google Wallet does not answer; try again shortly", code="google_away")
         return f"{self._addresses.save}/{self._jwt(member)}"
 
-    async def send(self, snapshot: Snapshot, published: Published, *, notify: bool) -> Outcome | QuotaExceeded:
-        """Bring the member's object up to `snapshot`; the class first, once for each programme. An `Outcome`, or
+    async def send(
+        self, member: int, snapshot: Snapshot, published: Published, *, notify: bool
+    ) -> Outcome | QuotaExceeded:
+        """Bring the object of `member` up to `snapshot`; the class first, once for each programme. An `Outcome`, or
         `QuotaExceeded` where `notify` was one too many."""
         views = {locale: wallet.view(snapshot, published, self._clock(), locale) for locale in LOCALES}
         own: Locale = next((locale for locale in LOCALES if locale == snapshot.profile.locale), "en")
         hero = self._addresses.hero(views[own])
-        body = objects.loyalty_object(self._account.issuer, snapshot.member, views, own, hero)
+        body = objects.loyalty_object(self._account.issuer, member, views, own, hero)
         if notify:
             body["notifyPreference"] = "notifyOnUpdate"
         outcome = await self._with_class(published, views["en"])
@@ -112,7 +118,7 @@ class GoogleService:
             self._class_of = 0  # the next send makes it
             return Retry(outcome.reason)
         if isinstance(outcome, Delivered):
-            await self._sent(snapshot, published)
+            await self._sent(member, snapshot, published)
         return outcome
 
     async def _with_class(self, published: Published, view: WalletView) -> Outcome | QuotaExceeded | ClassGone:
@@ -161,13 +167,14 @@ class GoogleService:
         planned = Planned(await deliveries.own_fact(connection), member, 0, "changed", CHANNEL, member)
         await deliveries.add(connection, self._epoch(), [planned], {CHANNEL}, self._clock())
 
-    async def _sent(self, snapshot: Snapshot, published: Published) -> None:
+    async def _sent(self, member: int, snapshot: Snapshot, published: Published) -> None:
         now = self._clock()
         valid = validity(snapshot, now, published.programme).valid_until
         async with connected(self._database) as connection:
-            await store.sent(connection, snapshot.member, snapshot.version, published.revision, valid, now)
+            await store.sent(connection, member, snapshot.version, published.revision, valid, now)
 
     async def _snapshot(self, member: int) -> Snapshot:
+        """What the object of `member` shows."""
         found = (await read.snapshots(self._database, [member])).get(member)
         if found is None:
             raise NotFound("there is no such member", code="unknown_member")

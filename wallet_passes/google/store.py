@@ -1,4 +1,8 @@
-"""Which members' objects Google has, what each was last sent, and which notifications were spent on it."""
+"""Which members' objects Google has, what each was last sent, and which notifications were spent on it.
+
+An object is named by the member it was made for, and shows that member, or whom that member was merged into; versions
+never go back at a merge.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,11 @@ async def sent(
 async def members(connection: Driver, wanted: Collection[int]) -> dict[int, int]:
     """Those of `wanted` whose pass is in somebody's wallet, or may be, with the version Google has."""
     return {int(member): int(version) for member, version in await connection.fetch(_MEMBERS, list(wanted))}
+
+
+async def showing(connection: Driver, wanted: Collection[int]) -> list[tuple[int, int]]:
+    """(object, member) of every object that shows one of the members `wanted` and is, or may be, in somebody's wallet."""
+    return [(serial, member) for serial, member in await connection.fetch(_SHOWING, list(wanted))]
 
 
 async def spend(connection: Driver, member: int, now: datetime) -> bool:
@@ -87,6 +96,14 @@ _MEMBERS = (
     "SELECT member_id, version FROM google_pass WHERE member_id = ANY(CAST($1 AS bigint[])) AND state <> 'removed'"
 )
 
+# From the few members to their objects (OFFSET 0): no plan, made while there were few objects, goes the other way.
+_SHOWING = """SELECT g.member_id, m.id FROM google_pass g JOIN member m ON m.id = g.member_id
+        WHERE g.member_id = ANY(CAST($1 AS bigint[])) AND g.state <> 'removed' AND m.merged_into IS NULL
+       UNION ALL
+       SELECT g.member_id, m.merged_into
+         FROM member m CROSS JOIN LATERAL (SELECT member_id, state FROM google_pass WHERE member_id = m.id OFFSET 0) g
+        WHERE m.merged_into = ANY(CAST($1 AS bigint[])) AND g.state <> 'removed'"""
+
 _SPEND = """UPDATE google_pass
           SET notified = array_append(ARRAY(SELECT at FROM unnest(notified) AS past (at) WHERE at > $2), $4)
         WHERE member_id = $1 AND (SELECT count(*) FROM unnest(notified) AS past (at) WHERE at > $2) < $3
@@ -112,8 +129,9 @@ _OUTDATED = """UPDATE google_pass SET programme = greatest(programme, $1), valid
                             (SELECT member_id FROM google_pass WHERE valid_until <= $2 LIMIT $3))
     RETURNING member_id, state"""
 
-_BEHIND = """SELECT g.member_id, g.version < m.version AND g.state <> 'removed'
+_BEHIND = """SELECT g.member_id, g.version < shown.version AND g.state <> 'removed'
               AND NOT EXISTS (SELECT FROM delivery d
                                WHERE d.channel = $1 AND d.target = g.member_id AND d.state = 'pending')
          FROM google_pass g JOIN member m ON m.id = g.member_id
+         JOIN member shown ON shown.id = coalesce(m.merged_into, m.id)
         WHERE g.member_id > $2 ORDER BY g.member_id LIMIT $3"""

@@ -32,6 +32,9 @@ AT_ONCE = 200
 
 
 class Update(msgspec.Struct, frozen=True):
+    """`member` is whom the object was made for, and `snapshot` what it shows."""
+
+    member: int
     snapshot: Snapshot
     notify: bool
 
@@ -39,11 +42,9 @@ class Update(msgspec.Struct, frozen=True):
 class GooglePlanner:
     async def plan(self, connection: Driver, epoch: int, facts: Sequence[Fact]) -> list[Planned]:
         newest = {fact.change.member: fact for fact in sorted(facts, key=lambda fact: fact.change.version)}
-        saved = await store.members(connection, newest)
+        told = {serial: newest[member] for serial, member in await store.showing(connection, newest)}
         return [
-            Planned(fact.id, member, fact.change.version, fact.kind, CHANNEL, member)
-            for member, fact in newest.items()
-            if member in saved
+            Planned(fact.id, serial, fact.change.version, fact.kind, CHANNEL, serial) for serial, fact in told.items()
         ]
 
 
@@ -62,22 +63,24 @@ class GoogleCarrier:
         snapshots = await read.snapshots(self._database, known)
         programme = self._book.current.programme
         return {
-            one.id: Update(snapshot, worth_telling(snapshot, known[one.target], programme))
+            one.id: Update(
+                one.target, snapshot, worth_telling(snapshot, _told(one.target, known[one.target], snapshot), programme)
+            )
             for one in batch
             if (snapshot := snapshots.get(one.target))
         }
 
     async def send(self, message: Update) -> Outcome:
-        member = message.snapshot.member
+        member = message.member
         spent_at = await self._spend(member) if message.notify else None
-        outcome = await self._service.send(message.snapshot, self._book.current, notify=spent_at is not None)
+        outcome = await self._service.send(member, message.snapshot, self._book.current, notify=spent_at is not None)
         if isinstance(outcome, Retry | Rejected) and spent_at is not None:
             async with connected(self._database) as connection:
                 await store.take_back(connection, member, spent_at)
         if isinstance(outcome, QuotaExceeded) and spent_at is not None:
             async with connected(self._database) as connection:
                 await store.all_spent(connection, member, self._clock())
-            outcome = await self._service.send(message.snapshot, self._book.current, notify=False)
+            outcome = await self._service.send(member, message.snapshot, self._book.current, notify=False)
         if isinstance(outcome, QuotaExceeded):
             return Rejected("Google counts a silent update as a notification")
         return outcome
@@ -103,6 +106,14 @@ def worth_telling(snapshot: Snapshot, sent: int, programme: Programme) -> bool:
     turns = in_turn(snapshot.recent)
     before = next((change for change in turns if change.version <= sent), None)
     return before is not None and is_above(turns[0].tier, before.tier, programme)
+
+
+def _told(member: int, sent: int, snapshot: Snapshot) -> int:
+    """Up to which version of `snapshot` the object of `member` has nothing to tell. One that was sent version `sent` of a
+    member merged into another goes over to that one without a sound: what it did before is no news to whoever looks."""
+    if snapshot.member == member:
+        return sent
+    return max([sent, *(change.version for change in snapshot.recent if change.kind == "merge")])
 
 
 class GoogleRefresher:

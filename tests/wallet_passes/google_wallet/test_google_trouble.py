@@ -273,7 +273,7 @@ async def test_an_answer_about_the_class_is_tried_again(
 ) -> None:
     google.trouble.append((name(saver), error(400, "INVALID_ARGUMENT", f"Invalid class: {CLASS}")))
     snapshot = await service._snapshot(saver.member)
-    assert isinstance(await service.send(snapshot, house.services.book.current, notify=False), Retry)
+    assert isinstance(await service.send(snapshot.member, snapshot, house.services.book.current, notify=False), Retry)
 
 
 # -- a programme without a website --------------------------------------------------------------------------------
