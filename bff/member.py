@@ -60,14 +60,16 @@ class _Rewards(_MemberController):
     async def activity(
         self, request: _Request, services: Given, cursor: FromQuery[str | None] = None, limit: FromQuery[int] = 20
     ) -> Response[ActivityPage]:
-        """Pages stay the same while the ledger grows."""
+        """Pages stay the same while the ledger grows, and where the member is merged with another meanwhile."""
         principal = member_of(request, services, self.surface)
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidInput.at("/limit", f"must be 1 to {MAX_PAGE}")
-        before = _open_cursor(cursor) if cursor else None
-        changes, more = await read.activity(services.database, principal.member, before=before, limit=limit)
+        member, before = _open_cursor(cursor, principal.member) if cursor else (principal.member, None)
+        if member != principal.member and member != await read.living(services.database, principal.member):
+            raise InvalidInput.at("/cursor", "is not one of ours")
+        changes, more = await read.activity(services.database, member, before=before, limit=limit)
         items = list(activity(changes, services.book.current, locale_of(request)))
-        following = urlsafe_b64encode(str(more).encode()).decode() if more else None
+        following = urlsafe_b64encode(f"{changes[-1].member}.{more}".encode()).decode() if more else None
         return Response(ActivityPage(items, following))
 
     @post("/holds", summary="Hold points for a reward", responses=holds.HOLD_REFUSALS)
@@ -107,11 +109,13 @@ class WalletController(_MemberController):
     surface = "wallet"
 
 
-def _open_cursor(cursor: str) -> int:
+def _open_cursor(cursor: str, member: int) -> tuple[int, int]:
+    """(member, version) of the list that a cursor goes on with; of one that names no member, `member`'s."""
     try:
-        before = int(urlsafe_b64decode(cursor.encode("ascii")).decode("ascii"))
+        of, _, version = urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").rpartition(".")
+        listed, before = int(of or member), int(version)
     except ValueError:
-        before = 0
-    if not 0 < before <= MAX_VERSION:
+        listed = before = 0
+    if not (0 < before <= MAX_VERSION and 0 < listed <= MAX_VERSION):
         raise InvalidInput.at("/cursor", "is not one of ours")
-    return before
+    return listed, before

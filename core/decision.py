@@ -98,11 +98,11 @@ class Ticket(msgspec.Struct, frozen=True):
 
 class Merge(msgspec.Struct, frozen=True):
     """A member that went into another, and how far the numbers of its lots lie above its own there, by currency.
-    `swap`: the one that lives on takes over its name and code."""
+    `takes_name`: the one that lives on goes by its name and code."""
 
     absorbed: Decision
     lots: Mapping[str, int]
-    swap: bool
+    takes_name: bool
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

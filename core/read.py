@@ -104,7 +104,8 @@ async def activity(
 ) -> tuple[list[Change], int | None]:
     """A page of changes, newest first, with the version the next page starts before; None at the end.
 
-    A member's versions only grow, so a page is the same whatever happens meanwhile.
+    A member's versions only grow, so a page is the same whatever happens meanwhile. The first page is of whom `member`
+    lives on as, which its changes name; those after it are of the very member asked for.
     """
     async with connected(engine) as connection:
         rows = await connection.fetch(_ACTIVITY, member, before, limit + 1)
@@ -178,7 +179,8 @@ _COUNTS = "SELECT key, used, closed FROM tally WHERE key = ANY(CAST($1 AS text[]
 _VERSIONS = "SELECT id, version FROM member WHERE id = ANY(CAST($1 AS bigint[]))"
 
 _ACTIVITY = f"""SELECT CAST(change AS text) FROM member_version
-        WHERE member_id = ({_LIVING}) AND (CAST($2 AS bigint) IS NULL OR version < $2)
+        WHERE member_id = CASE WHEN CAST($2 AS bigint) IS NULL THEN ({_LIVING}) ELSE $1 END
+          AND (CAST($2 AS bigint) IS NULL OR version < $2)
         ORDER BY version DESC LIMIT $3"""  # noqa: S608 - our own text
 
 _CHANGES = """SELECT CAST(v.change AS text)

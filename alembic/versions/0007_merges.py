@@ -1,7 +1,7 @@
-"""Members that are one person: a merge and what undoes it, and where a merged member's points went.
+"""Members that are one person: which went into which, and the account that points go through.
 
-Only what is added: a release that does not know it goes on working beside it, as long as nobody merges. What there is kept
-the narrower checks already, so the wider ones need not read it again (NOT VALID): no table is locked for long.
+Only what is added: a release that does not know it goes on working beside it, as long as nobody merges. What is there
+kept the narrower checks, so the wider ones need not read it again (NOT VALID): no table is locked for long.
 """
 
 from __future__ import annotations

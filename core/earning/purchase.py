@@ -62,7 +62,7 @@ def record(state: State, command: RecordPurchase, context: Context) -> Decision:
         qualified=measured,
         period=period,
         purchase=version,
-        hold=paid.hold,
+        hold=command.hold,
         vests_at=next((part.vests_at for part in holdings.account.pending if part.no == version), None),
         paid_points=paid.points,
         paid_amount=paid.money,

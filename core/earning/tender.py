@@ -12,7 +12,6 @@ from core.ledger import movements
 from core.ledger.account import HELD, REDEEMED, Hold, Posting
 from core.ledger.movements import Takings
 from core.limits import Tally
-from core.members.reference import origin_of
 from core.points import POINTS
 from core.programme.document import Programme
 
@@ -29,11 +28,6 @@ class Paid(msgspec.Struct, frozen=True):
     """(voucher, what it took off) in the order given."""
     hold_ends: tuple[HoldEnd, ...] = ()
     tallies: tuple[Tally, ...] = ()
-
-    @property
-    def hold(self) -> int:
-        """The hold whose points paid; 0 where none did."""
-        return self.hold_ends[0].no if self.hold_ends else 0
 
     @property
     def money(self) -> int:
@@ -156,7 +150,7 @@ def _from_points(paid: Paid, command: RecordPurchase, context: Context, left: in
 
 
 def _from_hold(paid: Paid, command: RecordPurchase, context: Context, left: int) -> Paid:
-    held = _held(paid.holdings, command.hold)
+    held = next((one for one in paid.holdings.account.holds if one.no == command.hold), None)
     if held is None or held.reward:
         raise Rejected("no points are on hold for a basket under this number", code="hold_not_open")
     if command.points:
@@ -174,14 +168,6 @@ def _from_hold(paid: Paid, command: RecordPurchase, context: Context, left: int)
         takings=held.takings,
         hold_ends=(HoldEnd(held.no, "captured"),),
     )
-
-
-def _held(holdings: Holdings, no: int) -> Hold | None:
-    """The hold of that number; else one that had it before its member was merged into this one: a till names the member
-    of a basket by a card or a code, which then leads here."""
-    holds = holdings.account.holds
-    came = (one for one in holds if (origin := origin_of(one.no)) is not None and origin[1] == no)
-    return next((one for one in holds if one.no == no), None) or next(came, None)
 
 
 def _captured(held: Hold, context: Context) -> Entry:

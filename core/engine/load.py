@@ -50,9 +50,11 @@ async def claim(
     claims: Iterable[tuple[str, str, bytes]],
     attempt: int,
     identifiers: Collection[Identifier],
-) -> tuple[set[tuple[str, str]], dict[Identifier, int]]:
-    """Claim (source, key, hash) for this attempt; returns the (source, key) that were free, and the owners of
-    `identifiers`, which would cost another round trip. Waits for a transaction that is claiming the same key."""
+    members: Collection[int],
+) -> tuple[set[tuple[str, str]], dict[Identifier, int], dict[int, int]]:
+    """Claim (source, key, hash) for this attempt; returns the (source, key) that were free, and what would cost another
+    round trip: the owners of `identifiers`, and of `members` those that were merged, each with the one it lives on as.
+    Waits for a transaction that is claiming the same key."""
     ordered = sorted(claims)
     rows = await connection.fetch(
         _CLAIM,
@@ -62,9 +64,12 @@ async def claim(
         attempt,
         [i.kind for i in identifiers],
         [i.value for i in identifiers],
+        list(members),
     )
     free = {(source, key) for source, key, member in rows if member is None}
-    return free, {Identifier(kind, value): member for kind, value, member in rows if member is not None}
+    found = [row for row in rows if row[2] is not None]
+    owners = {Identifier(kind, value): member for kind, value, member in found if kind != _MERGED}
+    return free, owners, {int(member): into for kind, member, into in found if kind == _MERGED}
 
 
 async def claimed(connection: Driver, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Claim]:
@@ -324,7 +329,12 @@ _CLAIM = """WITH free AS (
        SELECT source, id, CAST(NULL AS bigint) FROM free
        UNION ALL
        SELECT kind, value, member_id FROM identifier
-         JOIN unnest(CAST($5 AS text[]), CAST($6 AS text[])) AS wanted (kind, value) USING (kind, value)"""
+         JOIN unnest(CAST($5 AS text[]), CAST($6 AS text[])) AS wanted (kind, value) USING (kind, value)
+       UNION ALL
+       SELECT 'merged', CAST(id AS text), merged_into FROM member
+        WHERE id = ANY(CAST($7 AS bigint[])) AND merged_into IS NOT NULL"""
+_MERGED = "merged"
+"""No kind of identifier."""
 
 _CLAIMED = """SELECT c.source, c.id, c.hash, c.attempt, c.member_id, c.version, CAST(v.change AS text),
               p.code, p.display_name, p.locale

@@ -34,8 +34,8 @@ def statement(present: tuple[str, ...]) -> str:
     common sets of parts, each prepared once."""
     number = count(1)
     if len(present) == 1:
-        return _ALLPARTS[present[0]].sql(number)
-    parts = ", ".join(f"{name}_part AS ({_ALLPARTS[name].sql(number)})" for name in present)
+        return _ALL[present[0]].sql(number)
+    parts = ", ".join(f"{name}_part AS ({_ALL[name].sql(number)})" for name in present)
     return f"WITH {parts} SELECT 1"
 
 
@@ -195,11 +195,11 @@ AFTER: dict[str, Part] = {
             WHERE hold.member_id = new.member_id AND hold.no = new.no AND hold.state = 'open'""",
         member_id="bigint", no="bigint", state="text", version="bigint",
     ),
-    "swap": _part(
+    "name": _part(
         """UPDATE profile SET code = other.code, display_name = other.display_name, locale = other.locale
              FROM {rows} JOIN profile other ON other.member_id = new.other WHERE profile.member_id = new.member""",
         member="bigint", other="bigint",
     ),
 }  # fmt: skip
 
-_ALLPARTS = PARTS | AFTER
+_ALL = PARTS | AFTER

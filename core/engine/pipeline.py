@@ -77,13 +77,15 @@ class Pipeline:
         committed: list[Committed] = []
         named = {who for s in batch for who in (s.who, second(s.command)) if isinstance(who, Identifier)}
         named.update(identifier for s in batch for identifier in wanted(s.command))
-        free, owners = await load.claim(connection, ((s.source, s.key, s.hash) for s in batch), attempt, named)
+        ids = {who for s in batch for who in (s.who, second(s.command)) if isinstance(who, int)}
+        keys = ((s.source, s.key, s.hash) for s in batch)
+        free, owners, moved = await load.claim(connection, keys, attempt, named, ids)
         used = [i for i, s in enumerate(batch) if (s.source, s.key) not in free]
         if used:
             results, committed = await self._replay(connection, batch, used, attempt)
         fresh = [i for i in range(len(batch)) if i not in results]
         if fresh:
-            round_ = await _Round.load(self, connection, [batch[i] for i in fresh], owners, now)
+            round_ = await _Round.load(self, connection, [batch[i] for i in fresh], owners, moved, now)
             answers, written = await round_.settle(connection)
             results.update(zip(fresh, answers, strict=True))
             committed += written
@@ -151,17 +153,23 @@ class _Round:
         connection: Driver,
         submissions: list[Submission],
         owners: dict[Identifier, int],
+        moved: dict[int, int],
         now: datetime,
     ) -> _Round:
         enrolments = sum(isinstance(s.command, Enrol) for s in submissions)
         new = iter(await pipeline.new_members(connection, enrolments))
         asked = [Asked.of(s, owners, next(new) if isinstance(s.command, Enrol) else None) for s in submissions]
+        if moved:
+            asked = await _followed(connection, asked, moved)
         locked, revision = await load.lock(connection, {m for one in asked for m in one.existing})
         while moved := {m: row.merged_into for m, row in locked.items() if row.merged_into}:
-            by = await ways(connection, moved)
-            asked = [one.followed(moved, by) for one in asked]
+            # Merged since: whoever lives on is locked out of order. A deadlock of it is undone, and tried again.
+            asked = await _followed(connection, asked, moved)
             more, revision = await load.lock(connection, set(moved.values()) - set(locked))
             locked = {m: row for m, row in {**locked, **more}.items() if m not in moved}
+        doubted = {i for one in asked for i in wanted(one.command) if owners.get(i) not in (None, one.member)}
+        if doubted:  # read before the locks: a merge may have given it to another
+            owners.update(await load.owners(connection, doubted))
         if revision > pipeline.book.revision:
             await pipeline.book.load(connection)
         bought = await purchases.purchases(
@@ -200,7 +208,7 @@ class _Round:
         keys: set[str] = set()
         for one in self._asked:
             for member in {one.member, one.other}:
-                state, now = self._states.get(member or 0), self._time_of(member)
+                state, now = self._states.get(member or 0), self._time_of(one.member, one.other)
                 occurred_at = one.submission.occurred_at or now
                 programme = self._pipeline.book.at(occurred_at).programme
                 keys.update(shared(one.command, programme, one.submission.place, state, now))
@@ -268,9 +276,7 @@ class _Round:
             )
         state = states.get(one.member) or State(one.member, 0, Holdings())
         other = states.get(one.other) if one.other else None
-        now = max(self._now, state.recorded_at or self._now)
-        if other is not None and other.recorded_at is not None:
-            now = max(now, other.recorded_at)
+        now = max([self._now, *(known.recorded_at for known in (state, other) if known and known.recorded_at)])
         book, submission = self._pipeline.book, one.submission
         context = Context(
             now=now,
@@ -322,6 +328,11 @@ class _Round:
                 batch.save(state, loaded.holdings if loaded else None)
         await batch.write(connection)
         return answers, committed
+
+
+async def _followed(connection: Driver, asked: list[Asked], moved: dict[int, int]) -> list[Asked]:
+    by = await ways(connection, moved)
+    return [one.followed(moved, by) for one in asked]
 
 
 def _parts(decision: Decision) -> tuple[Decision, ...]:

@@ -105,8 +105,8 @@ class Batch:
         rows["merge"].append((member, gone.version, into, change.version, lots))
         for follower in ("gone_before", "identifier", "member_device"):
             rows[follower].append((member, into))
-        if merge.swap:
-            rows["swap"] += [(into, member), (member, into)]
+        if merge.takes_name:
+            rows["name"].append((into, member))
         ends = merge.absorbed.hold_ends
         return frozenset(seen_from_afar(member, end.no) for end in ends if end.state == "merged")
 

@@ -108,4 +108,7 @@ def _lapse(one: Account, other: Account) -> datetime | None:
 
 
 def _has_dateless(account: Account) -> bool:
-    return any(lot.remaining and lot.expires_at is None for lot in account.lots)
+    """In lots, or still to come there: pending, or on hold."""
+    held = {no for hold in account.holds for no, _ in hold.takings}
+    lots = any(lot.expires_at is None and (lot.remaining or lot.no in held) for lot in account.lots)
+    return lots or any(part.remaining and part.expires_at is None for part in account.pending)

@@ -20,9 +20,12 @@ from core.holdings import Holdings, Progress, Voucher
 from core.ledger import merging
 from core.ledger.account import Account, Posting
 from core.members.identifiers import Identifier
-from core.members.reference import FOREIGN, seen_from_afar
+from core.members.reference import VERSIONS, seen_from_afar
 from core.points import MAX_POINTS
 from core.snapshot import Purchase
+
+MAX_POSTINGS = 30_000
+"""Of one entry, as many as their column counts: so many open lots nobody has."""
 
 
 class MergeMembers(msgspec.Struct, frozen=True, tag="merge"):
@@ -47,8 +50,8 @@ def merge(state: State, command: MergeMembers, context: Context) -> Decision:
     if other.member == state.member:
         return Decision(change=None, holdings=state.holdings)
     survivor, absorbed = sorted((state, other), key=lambda one: (-one.version, one.member))
-    if survivor.version + 1 >= FOREIGN:
-        raise Rejected("a member with so long a history cannot be merged", code="history_too_long")
+    if survivor.version + 1 >= VERSIONS:
+        raise _too_long()
     lives_on, leaves = opening(survivor, context), opening(absorbed, context)
     reason = command.reason.strip()
     left, out = _left(leaves.holdings)
@@ -68,7 +71,7 @@ def merge(state: State, command: MergeMembers, context: Context) -> Decision:
         entries=(*lives_on.entries, *_entries(in_, context)),
         hold_ends=lives_on.hold_ends,
         tallies=lives_on.tallies,
-        merge=Merge(gone, above, swap=survivor is not state),
+        merge=Merge(gone, above, takes_name=survivor is not state),
     )
 
 
@@ -127,7 +130,13 @@ def _together(holdings: Holdings, joined: Holdings, member: int, keeps: State) -
     )
 
 
+def _too_long() -> Rejected:
+    return Rejected("a member with so long a history cannot be merged", code="history_too_long")
+
+
 def _entries(postings: dict[str, tuple[Posting, ...]], context: Context) -> tuple[Entry, ...]:
+    if any(len(moved) > MAX_POSTINGS for moved in postings.values()):
+        raise _too_long()
     return tuple(
         Entry(kind="merge", occurred_at=context.now, postings=moved, currency=currency)
         for currency, moved in postings.items()

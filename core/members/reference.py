@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-FOREIGN = 1 << 20
-"""From here on a number names another member's. A member with as many versions cannot be merged: that is one event a
-minute for two years."""
+VERSIONS = 1 << 20
+"""A member with as many cannot be merged: that is one event a minute for two years."""
+LOWEST_MEMBER = 1_000
+FOREIGN = LOWEST_MEMBER * VERSIONS
+"""From here on a number names another member's."""
 
 
 def seen_from_afar(member: int, no: int) -> int:
     """What `member` names `no`, as whoever it is merged into names it. 0, which names nothing, stays 0."""
-    return no if no == 0 or no >= FOREIGN else member * FOREIGN + no
+    return no if no == 0 or no >= FOREIGN else member * VERSIONS + no
 
 
 class Step(NamedTuple):
@@ -43,4 +45,4 @@ def along(way: Way, no: int) -> int:
 
 def origin_of(no: int) -> tuple[int, int] | None:
     """(member, number there) of what came from another; None for a number of one's own."""
-    return divmod(no, FOREIGN) if no >= FOREIGN else None
+    return divmod(no, VERSIONS) if no >= FOREIGN else None

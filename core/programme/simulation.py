@@ -25,6 +25,7 @@ from core.earning.slip import RecordPurchase
 from core.engine.commands import decide
 from core.errors import ChorusError
 from core.holdings import Holdings
+from core.members.reference import origin_of
 from core.points import POINTS
 from core.programme import window
 from core.programme.document import Programme, Published
@@ -226,5 +227,5 @@ def _steps(recorded: Recorded) -> list[_Step]:
                 if quantity
             )
             steps.append(_Step(last.version, last.recorded_at, one, ReturnPurchase(one.version, lines)))
-    # Versions alone say nothing of what members did before they became one.
-    return sorted(steps, key=lambda step: (step.recorded_at, step.version))
+    # Versions alone say nothing of what members did before they became one; at one instant, what came was there first.
+    return sorted(steps, key=lambda step: (step.recorded_at, origin_of(step.version) is None, step.version))

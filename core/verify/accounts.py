@@ -19,7 +19,7 @@ def lots(book: Book, ledger: Ledger) -> None:
         if there is None or made is None:
             book.say("lot", f"{what} {'is in the journal only' if there is None else 'is not in the journal'}")
             continue
-        if there[2:] == (made.origin, made.amount, made.remaining, made.until, made.source):
+        if there[2:7] == (made.origin, made.amount, made.remaining, made.until, made.source):
             continue
         for field, is_, should_be in (
             ("remaining", there.remaining, made.remaining),

@@ -67,14 +67,15 @@ def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
     return Audited(book.findings, uses.shared, uses.tickets)
 
 
-def _play(book: Book, rules: Mapping[int, Rules]) -> Played:
+def _play(book: Book, rules: Mapping[int, Rules], within: frozenset[int] = frozenset()) -> Played:
+    """`within`: whom this is played for."""
     ledger, standing, uses = Ledger(book), Standing(book), Uses(book)
     purchases, holds, vouchers = Purchases(book, ledger, standing), Holds(book, ledger), Vouchers(book, ledger)
     played = Played(book, ledger, standing, uses, purchases, holds, vouchers)
     for row in book.rows.versions:
         change = book.changes.get(row.version)
         if change is not None and change.kind == "merge":
-            _take_in(played, change, rules)
+            _take_in(played, change, rules, within | {book.rows.id})
         ledger.post(row.version, change)
         if change is None:
             continue
@@ -88,9 +89,9 @@ def _play(book: Book, rules: Mapping[int, Rules]) -> Played:
     return played
 
 
-def _take_in(played: Played, change: Change, rules: Mapping[int, Rules]) -> None:
-    """What is wrong with the other by itself is found with the other."""
+def _take_in(played: Played, change: Change, rules: Mapping[int, Rules], within: frozenset[int]) -> None:
+    """What is wrong with the other by itself is found with the other. No damage must make this go round in a circle."""
     found = merges.came(played.book, change)
-    if found is not None:
+    if found is not None and change.merged not in within:
         rows, above = found
-        merges.join(played, _play(Book(rows, rules), rules), change, Seen(change.merged, above))
+        merges.join(played, _play(Book(rows, rules), rules, within), change, Seen(change.merged, above))

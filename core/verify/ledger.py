@@ -13,48 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from core.points import POINTS
 from core.snapshot import Change, Moved
 from core.verify.book import Book
+from core.verify.kinds import BY_THE_CLOCK, ENTRIES, MOVES
 from core.verify.report import Kind
 from core.verify.rows import EntryRow, PendingRow, PostingRow
 
 if TYPE_CHECKING:
     from core.verify.merges import Joining
-
-_MOVES: dict[str, dict[str, int]] = {
-    "earn": {"issued": -1, "available": 1, "pending": 1},
-    "return": {"available": -1, "pending": -1, "issued": 1},
-    "hold": {"available": -1, "held": 1},
-    "capture": {"held": -1, "redeemed": 1},
-    "void": {"held": -1, "available": 1},
-    "redeem": {"available": -1, "redeemed": 1},
-    "refund": {"redeemed": -1, "available": 1},
-    "adjust": {"adjusted": 0, "available": 0},
-    "reinstate": {"expired": -1, "available": 1},
-    "extend": {"available": 0},
-    "time_out": {"held": -1, "available": 1},
-    "vest": {"pending": -1, "available": 1},
-    "expire": {"available": -1, "expired": 1},
-    "merge": {"available": 0, "pending": 0, "held": 0, "merged": 0},
-}
-"""By kind of entry, the accounts it may post to and the sign; 0 is either."""
-
-_BY_THE_CLOCK = {"time_out", "vest", "expire"}
-_ENTRIES: dict[str, set[str]] = {
-    "purchase": {"redeem", "capture", "earn"},
-    "return": {"refund", "return"},
-    "action": {"earn"},
-    "hold": {"hold"},
-    "capture": {"capture"},
-    "void": {"void"},
-    "claim": {"redeem"},
-    "grant": {"earn"},
-    "cancel": {"refund"},
-    "adjust": {"adjust"},
-    "reinstate": {"reinstate"},
-    "extend": {"extend"},
-    "merge": {"merge"},
-    "merged": {"merge"},
-}
-"""By kind of version, the entries it may have beside those of the clock."""
 
 
 class Lot(NamedTuple):
@@ -91,6 +55,8 @@ class Ledger:
         self.debts: dict[str, int] = defaultdict(int)
         self.lots: dict[tuple[str, int], Lot] = {}
         self.parts: dict[tuple[str, int], Part] = {}
+        self.taken: dict[int, set[tuple[str, int]]] = {}
+        """By open hold, the lots that its points are of."""
         self.lapses: dict[str, datetime | None] = {}
         """By currency, when all its lots lapse for want of activity."""
         self.made: dict[int, int] = {}
@@ -114,12 +80,12 @@ class Ledger:
     def post(self, version: int, change: Change | None) -> None:
         book = self._book
         self._moved, self.found, late = {}, {}, False
-        allowed = _ENTRIES.get(change.kind, set()) if change else None
+        allowed = ENTRIES.get(change.kind, set()) if change else None
         for entry in book.entries.get(version, ()):
             postings = book.postings.get((version, entry.no), [])
             if not postings:
                 continue
-            if allowed is not None and entry.kind not in _BY_THE_CLOCK and entry.kind not in allowed:
+            if allowed is not None and entry.kind not in BY_THE_CLOCK and entry.kind not in allowed:
                 book.say("entries", f"entry {version}/{entry.no} is of kind {entry.kind}, in a version of another")
             if change is not None:
                 said = (entry.recorded_at, entry.programme)
@@ -128,7 +94,7 @@ class Ledger:
                     book.same("entries", f"entry {version}/{entry.no}: recorded_at and programme", said, journal)
             if entry.kind == "merge":
                 self._turn()
-            if entry.kind not in _BY_THE_CLOCK:
+            if entry.kind not in BY_THE_CLOCK:
                 late = True
             elif late and change is not None:
                 # Lots that were past their date on arrival: they lapse after the version itself was an activity.
@@ -159,6 +125,7 @@ class Ledger:
         one = Ledger(self._book)
         one.sums, one.debts = self.sums.copy(), self.debts.copy()
         one.lots, one.parts, one.lapses = dict(self.lots), dict(self.parts), dict(self.lapses)
+        one.taken = dict(self.taken)
         return one
 
     def compare(self, change: Change) -> None:
@@ -197,6 +164,15 @@ class Ledger:
                 fit = fit and left[posting.lot] >= 0
         return fit
 
+    def has_dateless(self, currency: str) -> bool:
+        """Whether there are points without a date of their own: in lots, on hold from such, or pending."""
+        lots = {no: lot for (of, no), lot in self.lots.items() if of == currency and lot.until is None}
+        held = {no for taken in self.taken.values() for of, no in taken if of == currency}
+        pending = [self._waiting.get(key) for key, part in self.parts.items() if key[0] == currency and part.remaining]
+        return any(lot.remaining or no in held for no, lot in lots.items()) or any(
+            part is not None and part.expires_at is None for part in pending
+        )
+
     # One entry
 
     def _entry(self, entry: EntryRow, postings: list[PostingRow], change: Change | None) -> None:
@@ -210,7 +186,11 @@ class Ledger:
             self.found[currency] = Before(part.remaining if part else 0, self.sums[(currency, "available")])
         elif entry.kind == "vest":
             self._vesting = self._due(entry, postings)
-        moves, total, misplaced, waits = _MOVES.get(entry.kind, {}), 0, False, False
+        elif entry.kind == "hold":
+            self.taken[entry.version] = {(currency, posting.lot) for posting in postings if posting.lot is not None}
+        elif entry.kind in ("capture", "void", "time_out"):
+            self.taken.pop(entry.reverses, None)
+        moves, total, misplaced, waits = MOVES.get(entry.kind, {}), 0, False, False
         for posting in postings:
             sign = moves.get(posting.account)
             misplaced = misplaced or sign is None or sign * posting.amount < 0 or posting.currency != currency
@@ -219,7 +199,7 @@ class Ledger:
             if posting.account == "available":
                 self._available(entry, postings, posting, change)
             waits = waits or posting.account == "pending"
-        if entry.kind in _BY_THE_CLOCK:
+        if entry.kind in BY_THE_CLOCK:
             sums.count(entry.kind, postings)
         if waits:
             self._pending(entry, postings)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.snapshot import Change
 from core.verify.book import Book
-from core.verify.ledger import Ledger, Lot
+from core.verify.ledger import Ledger
 from core.verify.rows import MemberRows, MergeRow
 from core.verify.seen import Seen
 
@@ -66,7 +66,16 @@ def join(mine: Played, other: Played, change: Change, seen: Seen) -> None:
     mine.uses.join(other.uses, seen)
     mine.purchases.join(other.purchases, seen)
     mine.vouchers.join(other.vouchers, seen)
+    _same_days(mine.book, other.book, seen)
     mine.ledger.joining = Joining(mine.ledger, left, seen, change.version)
+
+
+def _same_days(mine: Book, other: Book, seen: Seen) -> None:
+    """Each lot that came was earned when it had been."""
+    earned = {(lot.currency, lot.no): lot.earned_at for lot in mine.rows.lots}
+    for lot in other.rows.lots:
+        there = earned.get((lot.currency, seen.lot(lot.currency, lot.no)), lot.earned_at)
+        mine.same("merge", f"when lot {lot.no} of {seen.member} was earned", there, lot.earned_at)
 
 
 class Joining:
@@ -81,6 +90,8 @@ class Joining:
     def expect(self) -> None:
         """Enter the lots, still empty, and reckon what will be in each lot."""
         ledger, left, seen = self._ledger, self._left, self._seen
+        for currency in self._currencies:
+            self._lapse(currency)
         for (currency, no), lot in left.lots.items():
             key: _Key = (currency, seen.lot(currency, no))
             if key in ledger.lots:
@@ -89,9 +100,10 @@ class Joining:
         for (currency, no), part in left.parts.items():
             if part.remaining:
                 ledger.parts[(currency, seen.no(no))] = part
+        for no, taken in left.taken.items():
+            ledger.taken[seen.no(no)] = {(currency, seen.lot(currency, lot)) for currency, lot in taken}
         for currency in self._currencies:
             self._expect(currency)
-            self._lapse(currency)
             ledger.sums[(currency, "expired")] += left.sums[(currency, "expired")]
 
     def _expect(self, currency: str) -> None:
@@ -112,7 +124,7 @@ class Joining:
         ends = [
             side.lapses.get(currency)
             for side in (self._ledger, self._left)
-            if side.lapses.get(currency) or _dateless(side.lots, currency)
+            if side.lapses.get(currency) or side.has_dateless(currency)
         ]
         known = [end for end in ends if end is not None]
         self._ledger.lapses[currency] = max(known) if known and len(known) == len(ends) else None
@@ -128,8 +140,3 @@ class Joining:
             if ledger.debts[currency] != owed:
                 detail = f"{ledger.debts[currency]} {currency} are owed after version {version}, it should be {owed}"
                 ledger.say("merge", detail)
-
-
-def _dateless(lots: Mapping[tuple[str, int], Lot], currency: str) -> bool:
-    """Whether there is something without a date of its own."""
-    return any(lot.remaining and lot.until is None for key, lot in lots.items() if key[0] == currency)

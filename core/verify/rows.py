@@ -6,9 +6,9 @@ exist is read too. A range ends after `RANGE_VERSIONS` versions, so memory stays
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import TextClause, text
@@ -20,6 +20,10 @@ RANGE_VERSIONS = 10_000
 """About 10 MB of rows: the statements a range costs no longer show beside the rows."""
 RANGE_MEMBERS = 2_000
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+
+
+Which = Literal["within", "named"]
+"""Members of a range, or some by their ids."""
 
 
 class Range(NamedTuple):
@@ -79,6 +83,7 @@ class LotRow(NamedTuple):
     remaining: int
     expires_at: datetime | None
     source: int
+    earned_at: datetime
 
 
 class PendingRow(NamedTuple):
@@ -168,7 +173,7 @@ class MemberRows:
         self.left: list[MergeRow] = []
         """Its own."""
         self.absorbed: dict[int, MemberRows] = {}
-        """All of those that went into it, by id."""
+        """Of those that went into it, and others, by id."""
 
 
 async def count_members(connection: AsyncConnection) -> int:
@@ -198,40 +203,47 @@ async def ranges(connection: AsyncConnection) -> AsyncIterator[Range]:
         low = high + 1
 
 
-async def read(
-    connection: AsyncConnection, within: Range, known: frozenset[int] = frozenset()
-) -> dict[int, MemberRows]:
-    """Everything of every member id that occurs in `within`, and of those merged into it. Those `known` are not read
-    again: no damage must make this go round in a circle."""
-    found: dict[int, MemberRows] = {}
-    given = {"low": within.low, "high": within.high}
-    for member, version, merged_into in await connection.execute(_MEMBERS, given):
-        found[member] = MemberRows(member)
-        found[member].version, found[member].merged_into = version, merged_into
-    for attribute, (row_type, statement) in _TABLES.items():
-        for member, *row in await connection.execute(statement, given):
-            if member not in found:
-                found[member] = MemberRows(member)
-            getattr(found[member], attribute).append(row_type(*row))
-    for member in [*found.values()]:
-        before = known | {member.id}
-        for one in {merge.absorbed for merge in member.merges} - before:
-            member.absorbed |= await read(connection, Range(one, one, 1), before)
+async def read(connection: AsyncConnection, within: Range) -> dict[int, MemberRows]:
+    """Everything of every member id that occurs in `within`; those merged into them, at once or by another, are
+    `absorbed`, and none has more versions than whoever took it in."""
+    found = await _rows(connection, "within", {"low": within.low, "high": within.high})
+    family, more = dict(found), {merge.absorbed for member in found.values() for merge in member.merges}
+    while more := more - family.keys():
+        absorbed = await _rows(connection, "named", {"ids": sorted(more)})
+        family |= absorbed
+        more = {merge.absorbed for member in absorbed.values() for merge in member.merges}
+    for member in family.values():
+        member.absorbed = family
     return found
 
 
-def _of(table: str, columns: str, order: str, key: str = "member_id") -> TextClause:
-    return text(
-        f"SELECT {key}, {columns} FROM {table} WHERE {key} BETWEEN :low AND :high ORDER BY {key}, {order}"  # noqa: S608 - our own names
-    )
+async def _rows(connection: AsyncConnection, which: Which, given: Mapping[str, Any]) -> dict[int, MemberRows]:
+    found: dict[int, MemberRows] = {}
+    for member, version, merged_into in await connection.execute(_MEMBERS[which], given):
+        found[member] = MemberRows(member)
+        found[member].version, found[member].merged_into = version, merged_into
+    for attribute, (row_type, statements) in _TABLES.items():
+        for member, *row in await connection.execute(statements[which], given):
+            if member not in found:
+                found[member] = MemberRows(member)
+            getattr(found[member], attribute).append(row_type(*row))
+    return found
 
 
+def _of(table: str, columns: str, order: str, key: str = "member_id") -> dict[Which, TextClause]:
+    return {
+        which: text(f"SELECT {key}, {columns} FROM {table} WHERE {key} {members} ORDER BY {key}, {order}")  # noqa: S608 - our own names
+        for which, members in _WHICH.items()
+    }
+
+
+_WHICH: dict[Which, str] = {"within": "BETWEEN :low AND :high", "named": "= ANY(CAST(:ids AS bigint[]))"}
 _MERGE = "absorbed, absorbed_version, survivor, survivor_version, CAST(lots AS text)"
 _RULES = text("SELECT revision, CAST(document AS text), in_force FROM programme_revision")
 _NEXT_MEMBERS = text("SELECT id, version FROM member WHERE id >= :low ORDER BY id LIMIT :limit")
-_MEMBERS = text("SELECT id, version, merged_into FROM member WHERE id BETWEEN :low AND :high")
+_MEMBERS = _of("member", "version, merged_into", "version", key="id")
 
-_TABLES: dict[str, tuple[Any, TextClause]] = {
+_TABLES: dict[str, tuple[Any, dict[Which, TextClause]]] = {
     "accounts": (
         AccountRow,
         _of(
@@ -256,7 +268,10 @@ _TABLES: dict[str, tuple[Any, TextClause]] = {
         PostingRow,
         _of("posting", "version, entry_no, no, account, currency, amount, lot", "version, entry_no, no"),
     ),
-    "lots": (LotRow, _of("lot", "currency, no, origin, amount, remaining, expires_at, source", "currency, no")),
+    "lots": (
+        LotRow,
+        _of("lot", "currency, no, origin, amount, remaining, expires_at, source, earned_at", "currency, no"),
+    ),
     "pending": (
         PendingRow,
         _of("pending", "currency, no, earned_at, vests_at, expires_at, amount, remaining", "currency, no"),

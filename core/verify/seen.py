@@ -10,7 +10,9 @@ from core.points import POINTS
 from core.snapshot import Change, Purchase
 from core.verify.rows import EntryRow, PostingRow
 
-_MEMBERS = 2**20
+_VERSIONS = 2**20
+_OTHERS = 1_000 * _VERSIONS
+"""Members are numbered from a thousand: no number below is another's."""
 
 
 class Seen:
@@ -21,7 +23,7 @@ class Seen:
 
     def no(self, no: int) -> int:
         """A version, hold, voucher or purchase. What had come from a third is named already."""
-        return no if no == 0 or no >= _MEMBERS else self.member * _MEMBERS + no
+        return no if no == 0 or no >= _OTHERS else self.member * _VERSIONS + no
 
     def lot(self, currency: str, lot: int) -> int:
         return lot + self._above.get(currency, 0)
@@ -60,4 +62,4 @@ class Seen:
 
 def is_own(no: int) -> bool:
     """Whether a number names something of the member itself."""
-    return no < _MEMBERS
+    return no < _OTHERS

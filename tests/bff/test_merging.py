@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from core.points import MAX_POINTS
@@ -169,6 +170,26 @@ async def test_every_token_of_the_one_that_is_no_more_reads_the_other(house: Hou
         house.till,
     )
     assert linked["member"] == str(lives_on.member)
+
+
+async def test_a_list_is_read_to_its_end_though_its_member_is_merged_meanwhile(house: House) -> None:
+    """And nobody reads on in another's."""
+    gone, lives_on = await member(house, 5, 3), await member(house, 7, 5)
+    app, theirs = bearer(house.token("app", gone.member)), bearer(house.token("app", lives_on.member))
+
+    async def page(headers: dict[str, str], cursor: str | None = None) -> httpx.Response:
+        params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+        return await house.http.get("/app/v1/activity", params=params, headers=headers)
+
+    whole = (await house.http.get("/app/v1/activity", headers=app)).json()["items"]
+    first = (await page(app)).json()
+    await merge(house, lives_on, by_code(gone))
+    rest = (await page(app, first["next"])).json()
+    assert [*first["items"], *rest["items"]] == whole[:4]
+    assert (await page(theirs, first["next"])).status_code == 422
+    since = (await page(app)).json()
+    assert since["items"] == (await page(theirs)).json()["items"]
+    assert (await page(app, since["next"])).json() == (await page(theirs, since["next"])).json()
 
 
 async def test_holds_and_vouchers_are_named_as_the_screen_shows_them(house: House) -> None:

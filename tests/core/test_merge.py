@@ -25,7 +25,7 @@ from core.snapshot import Change
 from tests.conftest import START, OpenEngine, SettableClock
 from tests.core.door import bought, enrol, publish_programme, scalar, send, verified
 from tests.core.programmes import document
-from tests.databases import Database
+from tests.databases import Database, execute
 
 ONE, TWO = Identifier("email", "one@example.com"), Identifier("email", "two@example.com")
 REWARDS = """
@@ -66,6 +66,14 @@ async def two_members(engine: Engine) -> tuple[int, int]:
         await send(engine, bought(START, 5_000), one)
     await send(engine, bought(START, 5_000), two)
     return one, two
+
+
+async def scalar_of(database: Database, query: str) -> object:
+    pool = connect(database.url, pool_size=1)
+    try:
+        return await scalar(pool, query)
+    finally:
+        await pool.dispose()
 
 
 async def proved(database: Database) -> None:
@@ -135,18 +143,36 @@ async def test_what_was_opened_since_is_ended_by_any_of_its_members(engine: Engi
     await proved(database)
 
 
-async def test_a_basket_is_paid_from_a_hold_opened_before(engine: Engine, database: Database) -> None:
-    """The till names the member by what now leads to the other. An own hold of that number would come first."""
+async def test_a_basket_is_paid_from_the_hold_that_is_named_and_from_no_other(
+    engine: Engine, database: Database
+) -> None:
+    """What now leads to the other says nothing of whose number it is: a hold opened before has another there."""
     one, two = await two_members(engine)
-    held = await done(engine, HoldPoints(20), two)
+    await send(engine, AdjustPoints(1, "a gift"), two)
+    own, its = await done(engine, HoldPoints(20), one), await done(engine, HoldPoints(30), two)
+    assert own.hold == its.hold
+    await send(engine, AdjustPoints(1, "a gift"), one)
     await send(engine, MergeMembers(two, "one person"), one)
-    paid = msgspec.structs.replace(bought(START, 1_000), hold=held.hold)
-    answer = await done(engine, paid, TWO)
-    assert (answer.hold, answer.paid_points) == (seen_from_afar(two, held.hold), 20)
+    by_number = msgspec.structs.replace(bought(START, 1_000), hold=own.hold)
+    assert (await done(engine, by_number, TWO)).paid_points == 20
     with pytest.raises(Rejected) as spent:
-        await send(engine, paid, TWO)
+        await send(engine, by_number, TWO)
     assert spent.value.code == "hold_not_open"
+    there = msgspec.structs.replace(by_number, hold=seen_from_afar(two, its.hold))
+    assert (await done(engine, there, TWO)).paid_points == 30
     await proved(database)
+
+
+async def test_a_member_of_a_million_versions_keeps_its_own_purchases(engine: Engine, database: Database) -> None:
+    """Its numbers are not another's for being long."""
+    member = await enrol(engine)
+    await execute(database.owner_url, f"UPDATE member SET version = {2**20 - 1} WHERE id = {member}")
+    for _ in range(2):
+        sold = await send(engine, bought(START, 5_000), member)
+        assert (await done(engine, ReturnPurchase(sold.version), member)).points == -50
+    with pytest.raises(Rejected) as long:
+        await send(engine, MergeMembers(member, "one person"), await enrol(engine))
+    assert long.value.code == "history_too_long"
 
 
 async def test_a_purchase_is_returned_as_before_and_once(engine: Engine, database: Database) -> None:
@@ -178,14 +204,6 @@ async def test_a_limit_of_one_member_is_that_of_both_together(engine: Engine, da
     assert limit.value.code == "reward_limit"
     assert await scalar_of(database, "SELECT used FROM tally WHERE key = 'reward/five'") == 2
     await proved(database)
-
-
-async def scalar_of(database: Database, query: str) -> object:
-    pool = connect(database.url, pool_size=1)
-    try:
-        return await scalar(pool, query)
-    finally:
-        await pool.dispose()
 
 
 async def test_what_either_lost_to_a_date_can_be_given_back(
@@ -222,7 +240,8 @@ async def test_a_repeat_is_answered_as_the_first(engine: Engine, database: Datab
 async def test_the_name_asked_for_is_kept(engine: Engine, database: Database) -> None:
     """Though the other's history goes on; the code of either still leads to it."""
     one, two = await two_members(engine)
-    short = await send(engine, Enrol(code := new_code(), (), "zh-Hans", "Guest", "02-29"), None)
+    guest = Enrol(code := new_code(), (), "zh-Hans", "Guest", "02-29")
+    short = await send(engine, guest, None, key="guest")
     merged = await send(engine, MergeMembers(one, "one person"), short.member)
     assert merged.member == one
     pool = connect(database.url, pool_size=1)
@@ -230,6 +249,8 @@ async def test_the_name_asked_for_is_kept(engine: Engine, database: Database) ->
     await pool.dispose()
     assert (snapshot.profile.code, snapshot.profile.display_name, snapshot.profile.locale) == (code, "Guest", "zh-Hans")
     assert snapshot.holdings.progress.birthday == "02-29"
+    again = await send(engine, guest, None, key="guest")
+    assert (again.replay, again.member, again.profile) == (True, short.member, short.profile)
     assert (await send(engine, AdjustPoints(1, "a gift"), Identifier("code", code))).member == one
     assert (await send(engine, AdjustPoints(1, "a gift"), two)).member == two
     await proved(database)

@@ -16,6 +16,7 @@ from core.engine.submission import Answer
 from core.errors import ChorusError, Rejected
 from core.members.decide import Enrol, LinkIdentifier
 from core.members.identifiers import Identifier, new_code
+from core.members.merge import MergeMembers
 from core.rewards.decide import CaptureHold, HoldReward, VoidHold
 from tests.conftest import START, OpenEngine
 from tests.core.door import bought, enrol, publish_programme, send, verified
@@ -29,17 +30,18 @@ def _codes(results: list[Answer | BaseException]) -> Counter[str]:
 
 
 @asynccontextmanager
-async def _in_the_way(database: Database, statement: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """A transaction that has run `statement`, undone at the end; gives what waits until two others wait for a lock."""
+async def _in_the_way(database: Database, statement: str) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """A transaction that has run `statement`, undone at the end; gives what waits until two others (or so many) wait for
+    a lock."""
     connection = await asyncpg.connect(plain(database.url))
     transaction = connection.transaction()
     await transaction.start()
     try:
         await connection.execute(statement)
 
-        async def both_wait() -> None:
+        async def both_wait(others: int = 2) -> None:
             async with asyncio.timeout(20):
-                while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < 2:
+                while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < others:
                     pass
 
         yield both_wait
@@ -75,6 +77,46 @@ async def test_fifty_redemptions_of_a_hundred_points_spend_a_hundred(
     last = await send(two, AdjustPoints(1, "a gift"), member)
     assert last.change is not None
     assert last.change.available == 1
+
+
+async def test_a_member_is_locked_in_turn_by_whatever_id_it_is_named(
+    database: Database, open_engine: OpenEngine
+) -> None:
+    """One batch by the id that lives on and by the one that is no more, another by the latter alone: neither holds what
+    the other waits for. (A deadlock would be undone and tried again a second later, and the log would say so.)"""
+    await publish_programme(database.owner_url, document())
+    one, two = await open_engine(lanes=1), await open_engine(lanes=1)
+    low, high = await enrol(one), await enrol(one)
+    await send(one, bought(START, 1_000), low)
+    await send(one, MergeMembers(high, "one person"), low)
+    with capture_logs() as logs:
+        async with _in_the_way(database, f"SELECT FROM member WHERE id = {low} FOR UPDATE") as both_wait:
+            sent = [asyncio.create_task(send(two, AdjustPoints(1, "a gift"), who)) for who in (low, low, high)]
+            await both_wait(1)
+            sent.append(asyncio.create_task(send(one, AdjustPoints(1, "a gift"), high)))
+            await both_wait()
+        answers = await asyncio.gather(*sent)
+    assert {answer.member for answer in answers} == {low}
+    assert [line["event"] for line in logs if line["event"] == "batch_retried"] == []
+
+
+async def test_an_identifier_that_moves_in_a_merge_is_still_ones_own(
+    database: Database, open_engine: OpenEngine
+) -> None:
+    """Linked while its member goes into another: it was linked already."""
+    await publish_programme(database.owner_url, document())
+    one, two = await open_engine(), await open_engine()
+    card = Identifier("card", "CARD1")
+    member, guest = await enrol(one), await enrol(one, card)
+    await send(one, bought(START, 1_000), member)
+    async with _in_the_way(database, f"SELECT FROM member WHERE id = {member} FOR UPDATE") as both_wait:
+        merged = asyncio.create_task(send(one, MergeMembers(guest, "one person"), member))
+        links = [asyncio.create_task(send(two, LinkIdentifier(card), who)) for who in (member, guest)]
+        await both_wait()
+    assert (await merged).member == member
+    assert [(answer.member, answer.change) for answer in await asyncio.gather(*links)] in (
+        [(member, None)] * 2, [(member, None), (guest, None)],
+    )  # fmt: skip
 
 
 async def test_a_hold_captured_and_voided_at_once_is_resolved_once(database: Database, open_engine: OpenEngine) -> None:

@@ -117,6 +117,15 @@ async def test_what_members_did_before_they_became_one_is_decided_with_the_one(s
     assert (same.before.taken_back, same.before.tiers) == (5 + 1 + 60 + 15, {"base": 0, "silver": 0, "gold": 1})
 
 
+async def test_a_return_is_decided_after_its_purchase_though_no_time_passed(shop: Shop) -> None:
+    """Recorded at one instant by hosts whose clocks differ, by two that became one."""
+    longer, shorter = await shop.member(100, 100), await shop.member()
+    bought_last = await shop.buy(shorter, 6_000)
+    await send(shop.engine, MergeMembers(shorter, "one person"), longer)
+    await send(shop.engine, ReturnPurchase(bought_last), shorter)
+    assert (await shop.report(document())).before.taken_back == 60
+
+
 async def test_what_the_programme_in_force_gives_is_what_was_given(shop: Shop) -> None:
     """It was the same all the time, so that its side is the ledger's."""
     await history(shop)

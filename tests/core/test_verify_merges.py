@@ -49,6 +49,7 @@ DAMAGE: list[tuple[str, str, str]] = [
     # What came
     (f"UPDATE lot SET expires_at = expires_at + interval '1 day' {CAME} AND remaining > 0", "lot", "date is"),
     (f"UPDATE lot SET source = 0 {CAME} AND source > 0", "lot", "source is 0"),
+    (f"UPDATE lot SET earned_at = earned_at - interval '1 day' {CAME}", "merge", "was earned is"),
     (f"DELETE FROM lot {CAME} AND remaining = 0", "lot", "is in the journal only"),
     ("UPDATE posting SET amount = amount - sign(amount) WHERE member_id = {m} AND version = {o_merged_there} "
      "AND (account = 'merged' OR lot = (SELECT max(lot) FROM posting WHERE member_id = {m} "

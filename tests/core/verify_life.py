@@ -196,7 +196,7 @@ async def lived(endpoints: Endpoints, template: str, source: str, *, merges: boo
         await run_draws(pool, engine, book, clock)
         await _grows_old(busy, clock)
         await _leaves_open(other)
-        third = _Member(engine, clock, await enrol(engine))
+        third = _Member(engine, clock, await enrol(engine) if merges else 0)
         if merges:
             await _become_one(busy, other, third)
         await engine.close()
