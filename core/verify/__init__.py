@@ -13,7 +13,7 @@ from time import perf_counter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.verify import across, rows
-from core.verify.audit import audit
+from core.verify.audit import Played, audit
 from core.verify.report import Finding, Report
 from core.verify.rows import MemberRows
 
@@ -56,8 +56,9 @@ async def verify_in(connection: AsyncConnection, progress: Progress | None = Non
     rules = await rows.rules(connection)
     shared, tickets = Counter[str](), Counter[str]()
     async for within in rows.ranges(connection):
+        played: dict[int, Played] = {}
         for member in (await rows.read(connection, within)).values():
-            audited = audit(member, rules)
+            audited = audit(member, rules, played)
             _count(report, member)
             _note(report, audited.findings)
             shared.update(audited.shared)

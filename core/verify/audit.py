@@ -50,12 +50,11 @@ class Played(NamedTuple):
     vouchers: Vouchers
 
 
-def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
+def audit(rows: MemberRows, rules: Mapping[int, Rules], played: dict[int, Played]) -> Audited:
+    """`played` keeps the journals of those that went into others, so that each is played once for all whom it came to."""
     if rows.version is None:
         return Audited([Finding(rows.id, "orphan", "has rows in the ledger but is not a member")], Counter(), Counter())
-    book = Book(rows, rules)
-    book.structure()
-    _, ledger, standing, uses, purchases, holds, vouchers = _play(book, rules)
+    book, ledger, standing, uses, purchases, holds, vouchers = _play(rows, rules, played)
     merges.check_left(book)
     lots(book, ledger)
     pending(book, ledger, purchases)
@@ -67,15 +66,21 @@ def audit(rows: MemberRows, rules: Mapping[int, Rules]) -> Audited:
     return Audited(book.findings, uses.shared, uses.tickets)
 
 
-def _play(book: Book, rules: Mapping[int, Rules], within: frozenset[int] = frozenset()) -> Played:
+def _play(
+    rows: MemberRows, rules: Mapping[int, Rules], known: dict[int, Played], within: frozenset[int] = frozenset()
+) -> Played:
     """`within`: whom this is played for."""
+    if rows.id in known:
+        return known[rows.id]
+    book = Book(rows, rules)
+    book.structure()
     ledger, standing, uses = Ledger(book), Standing(book), Uses(book)
     purchases, holds, vouchers = Purchases(book, ledger, standing), Holds(book, ledger), Vouchers(book, ledger)
     played = Played(book, ledger, standing, uses, purchases, holds, vouchers)
-    for row in book.rows.versions:
+    for row in rows.versions:
         change = book.changes.get(row.version)
         if change is not None and change.kind == "merge":
-            _take_in(played, change, rules, within | {book.rows.id})
+            _take_in(played, change, rules, known, within | {rows.id})
         ledger.post(row.version, change)
         if change is None:
             continue
@@ -86,12 +91,16 @@ def _play(book: Book, rules: Mapping[int, Rules], within: frozenset[int] = froze
         holds.take(change)
         vouchers.take(change, purchases.records.get(change.purchase), paid_out=paid_out)
         uses.take(change)
+    if rows.merged_into is not None:
+        known[rows.id] = played
     return played
 
 
-def _take_in(played: Played, change: Change, rules: Mapping[int, Rules], within: frozenset[int]) -> None:
+def _take_in(
+    played: Played, change: Change, rules: Mapping[int, Rules], known: dict[int, Played], within: frozenset[int]
+) -> None:
     """What is wrong with the other by itself is found with the other. No damage must make this go round in a circle."""
     found = merges.came(played.book, change)
     if found is not None and change.merged not in within:
         rows, above = found
-        merges.join(played, _play(Book(rows, rules), rules, within), change, Seen(change.merged, above))
+        merges.join(played, _play(rows, rules, known, within), change, Seen(change.merged, above))
