@@ -119,6 +119,9 @@ def campaigns(draw: st.DrawFn, rules: Rules) -> list[Campaign]:
     found = [draw(_campaign(f"c{i}", rules)) for i in range(draw(st.integers(0, 3)))]
     for later in found[1:]:
         later.alone = False  # two that are alone under the same conditions are refused
+    if rules.rounding == "up" and rules.worth is not None and rules.worth.points == 4:
+        # A cent earns a point as base, one by tier and one by each campaign; four are worth a cent, and that is refused.
+        return found[:1]
     return found
 
 

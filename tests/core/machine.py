@@ -1,43 +1,32 @@
 """Random lives of two members, led on Chorus and on the naive ledger at once, compared after every step.
 
-The machine knows commands and numbers only; a `Driver` is whichever part of Chorus is on trial (the pure deciders, or
-the engine on its database). Programmes are drawn with every feature in them or not.
+The machine knows commands and numbers only. Programmes are drawn with every feature in them or not; now and then the two
+turn out to be one, and a new member comes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import count
-from typing import Protocol
 
-import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import precondition, rule
 
-from core.adjustments.decide import AdjustPoints, ExtendPoints, ReinstatePoints, SettleDue
+from core.adjustments.decide import ExtendPoints, ReinstatePoints, SettleDue
 from core.earning.actions import RecordAction
 from core.earning.returns import ReturnLine, ReturnPurchase
-from core.earning.slip import RecordPurchase
 from core.engine.commands import Command
-from core.errors import ChorusError
-from core.holdings import Holdings
 from core.members.decide import LinkIdentifier, SetTraits
 from core.members.identifiers import Identifier
-from core.programme.document import Programme
-from core.programme.validation import parse
+from core.members.merge import MergeMembers
 from core.rewards.decide import CaptureHold, HoldPoints, HoldReward, VoidHold
 from core.rewards.vouchers import CancelVoucher, ClaimReward, GrantVoucher, UnuseVoucher, UseVoucher
-from core.snapshot import Change
-from core.snapshot import Line as Sent
-from tests.core import lives, sameness
-from tests.core.naive import Naive, Refused, Rules, World
+from tests.core import lives
+from tests.core.lockstep import Driver, Items, Lockstep
+from tests.core.naive import Naive
 from tests.core.naive.base import Said
-from tests.core.naive.earning import Line
-from tests.core.programmes import written
-
-BEGIN = datetime(2024, 1, 31, 22, 0, tzinfo=UTC)
-"""The last evening of January before a 29 February; in Hong Kong it is February already."""
+from tests.core.naive.merging import ROOM, numbered
 
 TICK = timedelta(microseconds=1)
 BESIDE = [-TICK, timedelta(0), TICK]
@@ -48,11 +37,11 @@ LONG = [timedelta(hours=7), timedelta(days=1), timedelta(days=5), timedelta(days
 _NUMBERS = count(1)
 """Of cards and vouchers of all lives in one database: no two are the same."""
 
-Items = list[tuple[str, str, int, int]]
-"""(sku, category, pieces, money)."""
-
-whose = st.sampled_from([0, 0, 0, 1])
+whose = st.sampled_from([0, 0, 1])
 index = st.integers(0, 5)
+CAME = ("survivor", "origin", "through")
+ways = st.sampled_from(["", "since", *CAME])
+"""Through whom something is asked for: what CAME with a member that was merged, or anything else there is."""
 items = st.lists(
     st.tuples(
         st.sampled_from(lives.SKUS),
@@ -66,49 +55,11 @@ items = st.lists(
 )
 
 
-class Driver(Protocol):
-    """Two members of Chorus, enrolled at version 1."""
-
-    def begin(self, source: str, rules: Programme, now: datetime) -> None:
-        """Put the programme in force and enrol the members."""
-
-    def perform(
-        self, who: int, command: Command, now: datetime, *, occurred_at: datetime | None, store: str, staff: bool
-    ) -> Change | None:
-        """Raises `ChorusError`."""
-
-    def holdings(self, who: int) -> Holdings:
-        """As stored after the last command."""
-
-    def end(self) -> None: ...
-
-
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(Lockstep):
     def __init__(self, driver: Driver) -> None:
-        super().__init__()
-        self.driver = driver
-        self.now = BEGIN
-        self.world: World
-        self.programme: Programme
+        super().__init__(driver)
         self.opened: list[tuple[int, int]] = []
-        """(member, version) of every hold, open or not by now."""
-
-    @initialize(
-        rules=lives.programmes(), spent=st.sampled_from([12_345, 30_000, 60_000]), given=st.sampled_from([5, 40])
-    )
-    def begin(self, rules: Rules, spent: int, given: int) -> None:
-        """A life that starts with nothing is refused most of what it tries: both begin with a purchase and a gift."""
-        source = written(rules)
-        self.programme = parse(source)
-        self.world = World.of(rules, 2)
-        self.driver.begin(source, self.programme, self.now)
-        for who in range(2):
-            self._buy(who, [("CD", "", 2, spent)], "store")
-            for currency in rules.currencies:
-                self._adjust(who, given, currency)
-
-    def teardown(self) -> None:
-        self.driver.end()
+        """(member, version) of every hold, open or not by now; whatever the member was merged into."""
 
     # Time
 
@@ -141,12 +92,18 @@ class LedgerMachine(RuleBasedStateMachine):
         who=whose,
         items=items,
         channel=st.sampled_from(["store", "market"]),
-        pay=st.sampled_from(["points", "points", "hold", "voucher", "both"]),
+        pay=st.sampled_from(["points", "points", "hold", "hold", "voucher", "both"]),
         which=index,
         steps=st.sampled_from(["most", "one", "one", "beyond", "off"]),
+        by=ways,
+        bare=st.booleans(),
     )
-    def buy_and_pay(self, who: int, items: Items, channel: str, pay: str, which: int, steps: str) -> None:
-        """With points, points on hold, a voucher, or points and a voucher."""
+    def buy_and_pay(
+        self, who: int, items: Items, channel: str, pay: str, which: int, steps: str, by: str, bare: bool
+    ) -> None:
+        """With points, points on hold, a voucher, or points and a voucher. The `bare` number that a hold had before a
+        merge is none of the one that lives on, which may have a hold of its own by that number."""
+        who = self._at(who, by)
         member = self.world.members[who]
         if (pay == "hold" and not member.holds) or (pay == "voucher" and not member.vouchers and which):
             pay = "points"
@@ -154,55 +111,20 @@ class LedgerMachine(RuleBasedStateMachine):
         points = lives.points_to_pay(member, self.now, total, steps) if pay in ("points", "both") else 0
         held = (
             [no for no in member.holds if not member.holds[no].reward]
-            or [no for owner, no in self.opened if owner == who]
+            or [no for owner, no in self._opened_ones() if owner is member]
             or [99]
         )
         codes = [one.code for one in member.vouchers.values() if not one.void and one.used < one.uses]
         codes = codes or [one.code for one in member.vouchers.values()] or ["none"]
+        hold = _chosen(held, which, by) if pay == "hold" else 0
         self._buy(
             who,
             items,
             channel,
             points=points,
-            hold=held[-1 - which % len(held)] if pay == "hold" else 0,
+            hold=hold % ROOM if bare else hold,
             vouchers=(codes[-1 - which % len(codes)],) if pay in ("voucher", "both") else (),
-        )
-
-    def _buy(
-        self,
-        who: int,
-        items: Items,
-        channel: str,
-        *,
-        store: str = "",
-        ago: timedelta = timedelta(0),
-        staff: bool = False,
-        points: int = 0,
-        hold: int = 0,
-        vouchers: tuple[str, ...] = (),
-    ) -> None:
-        occurred = self.now - ago
-        lines = [Line(sku, pieces, money, category) for sku, category, pieces, money in items]
-        total = sum(line.money for line in lines)
-        sent = tuple(Sent(line.sku, line.pieces, line.money, "", line.category) for line in lines)
-        command = RecordPurchase("till-1", occurred, channel, "USD", total, sent, points, hold, vouchers)
-        self._both(
-            who,
-            command,
-            lambda member: member.buy(
-                self.now,
-                occurred,
-                lines,
-                channel,
-                store=store,
-                points=points,
-                hold=hold,
-                vouchers=vouchers,
-                staff=staff,
-            ),
-            occurred_at=occurred,
-            store=store,
-            staff=staff,
+            by=by,
         )
 
     @rule(
@@ -210,10 +132,14 @@ class LedgerMachine(RuleBasedStateMachine):
         which=index,
         parts=st.none() | st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 9_999)), max_size=2),
         exactly=st.booleans(),
+        by=ways,
     )
-    def give_back(self, who: int, which: int, parts: list[tuple[int, int, int]] | None, exactly: bool) -> None:
+    def give_back(self, who: int, which: int, parts: list[tuple[int, int, int]] | None, exactly: bool, by: str) -> None:
+        who = self._at(who, by)
         bought = self.world.members[who].purchases
-        version = sorted(bought, reverse=True)[which % len(bought)]
+        if not bought:
+            return
+        version = _chosen(bought, which, by)
         left = bought[version].left
         if parts is not None:
             parts = [(line % len(left), pieces, money) for line, pieces, money in parts] or [(0, *left[0])]
@@ -222,7 +148,9 @@ class LedgerMachine(RuleBasedStateMachine):
             parts = [(line, max(1, pieces), money) for line, pieces, money in parts]
         skus = [line.sku for line in bought[version].lines]
         lines = None if parts is None else tuple(ReturnLine(skus[line], p, money) for line, p, money in parts)
-        self._both(who, ReturnPurchase(version, lines), lambda member: member.give_back(self.now, version, parts))
+        called, no = self._called(self.world.members[who], version, by)
+        command = ReturnPurchase(no, lines)
+        self._both(who, command, lambda member: member.give_back(self.now, version, parts), called=called)
 
     @rule(
         who=whose,
@@ -262,20 +190,28 @@ class LedgerMachine(RuleBasedStateMachine):
     def _opened(self, who: int, command: Command, naive: Callable[[Naive], Said | None]) -> None:
         change = self._both(who, command, naive)
         if change is not None:
-            self.opened.append((who, change.version))
+            self.opened.append((change.member, change.version))
+
+    def _opened_ones(self) -> list[tuple[Naive, int]]:
+        """Every hold by the member that has it now, in its numbers."""
+        owners = [(self.world.whoever(id), id, no) for id, no in self.opened]
+        return [(owner, no if owner.id == id else numbered(id, no)) for owner, id, no in owners]
 
     @precondition(lambda self: self.opened)
-    @rule(which=index, capture=st.sampled_from([True, False]), right=st.sampled_from([True, True, False]))
-    def end_a_hold(self, which: int, capture: bool, right: bool) -> None:
-        still = [(who, no) for who, no in self.opened if no in self.world.members[who].holds and which]
-        who, no = (still or self.opened)[-1 - which % len(still or self.opened)]
-        opened = self.world.members[who].holds.get(no)
+    @rule(which=index, capture=st.sampled_from([True, False]), right=st.sampled_from([True, True, False]), by=ways)
+    def end_a_hold(self, which: int, capture: bool, right: bool, by: str) -> None:
+        every = self._opened_ones()
+        every = [(owner, no) for owner, no in every if by in CAME and no >= ROOM] or every
+        some = [(owner, no) for owner, no in every if no in owner.holds and which] or every
+        owner, no = some[-1 - which % len(some)]
+        opened = owner.holds.get(no)
         due = self.world.rules.reward(opened.reward).money if opened and opened.reward else 0
         paid = due if right else due + 1
+        who, (called, sent) = int(owner is not self.world.members[0]), self._called(owner, no, by)
         if capture:
-            self._both(who, CaptureHold(no, paid), lambda member: member.capture(self.now, no, paid))
+            self._both(who, CaptureHold(sent, paid), lambda member: member.capture(self.now, no, paid), called=called)
         else:
-            self._both(who, VoidHold(no, "a reason"), lambda member: member.void(self.now, no))
+            self._both(who, VoidHold(sent, "a reason"), lambda member: member.void(self.now, no), called=called)
 
     @rule(who=whose, which=st.integers(0, 8), any_kind=st.sampled_from([False] * 9 + [True]))
     def claim(self, who: int, which: int, any_kind: bool) -> None:
@@ -284,18 +220,20 @@ class LedgerMachine(RuleBasedStateMachine):
         reward = found[which % len(found)]
         self._both(who, ClaimReward(reward, code, b"luck"), lambda member: member.claim(self.now, reward, code))
 
-    @rule(who=whose, which=index, what=st.sampled_from(["use", "unuse", "cancel", "cancel", "grant", "grant"]))
-    def move_a_voucher(self, who: int, which: int, what: str) -> None:
+    @rule(who=whose, which=index, what=st.sampled_from(["use", "unuse", "cancel", "cancel", "grant", "grant"]), by=ways)
+    def move_a_voucher(self, who: int, which: int, what: str, by: str) -> None:
+        who = self._at(who, by)
         vouchers = self.world.members[who].vouchers
         if what == "grant" or not vouchers:
             reward, fresh = ["five", "rare", "five", "rare", "rare", "small"][which], f"{next(_NUMBERS):012}"
             command = GrantVoucher(reward, fresh, "a reason")
             self._both(who, command, lambda member: member.grant(self.now, reward, fresh))
             return
-        no = sorted(vouchers)[-1 - which % len(vouchers)]
+        no = _chosen(vouchers, which, by)
         code = vouchers[no].code
         if what == "cancel":
-            self._both(who, CancelVoucher(no), lambda member: member.cancel(self.now, no))
+            called, sent = self._called(self.world.members[who], no, by)
+            self._both(who, CancelVoucher(sent), lambda member: member.cancel(self.now, no), called=called)
         elif what == "use":
             self._both(who, UseVoucher(code), lambda member: member.use(self.now, code))
         else:
@@ -307,10 +245,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def adjust(self, who: int, points: int, which: int) -> None:
         currencies = [*self.world.rules.currencies, "points", "unknown"]
         self._adjust(who, points, currencies[which % len(currencies)])
-
-    def _adjust(self, who: int, points: int, currency: str) -> None:
-        command = AdjustPoints(points, "a reason", currency)
-        self._both(who, command, lambda member: member.adjust(self.now, points, currency))
 
     @rule(
         who=whose,
@@ -326,8 +260,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if what == "sweep":
             self._both(who, SettleDue(), lambda member: member.sweep(self.now))
         elif what == "link":
-            identifier = Identifier("card", f"CARD{next(_NUMBERS):06}")
-            self._both(who, LinkIdentifier(identifier), lambda member: member.link(self.now))
+            self._link(who)
         elif what == "reinstate":
             points = member.at(self.now).purse(currency).lost + beyond
             self._both(
@@ -345,6 +278,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 lambda member: member.extend(self.now, start, before, until, currency),
             )
 
+    def _link(self, who: int) -> None:
+        identifier = Identifier("card", f"CARD{next(_NUMBERS):06}")
+        self._both(who, LinkIdentifier(identifier), lambda member: member.link(self.now))
+
     @rule(
         who=whose,
         segments=st.none() | st.sampled_from([(), ("sleeping",), ("sleeping", "growing"), ("unknown",)]),
@@ -354,40 +291,54 @@ class LedgerMachine(RuleBasedStateMachine):
         command = SetTraits(segments, birthday)
         self._both(who, command, lambda member: member.set_traits(self.now, segments, birthday))
 
-    def _both(
-        self,
-        who: int,
-        command: Command,
-        naive: Callable[[Naive], Said | None],
-        *,
-        occurred_at: datetime | None = None,
-        store: str = "",
-        staff: bool = False,
-    ) -> Change | None:
-        """The command to both; what both said must be the same."""
-        after, expected, refusal = self.world.copy(), None, ""
-        try:
-            expected = naive(after.members[who])
-        except Refused as refused:
-            refusal = str(refused)
-        if refusal:
-            with pytest.raises(ChorusError) as error:
-                self.driver.perform(who, command, self.now, occurred_at=occurred_at, store=store, staff=staff)
-            assert error.value.code == refusal
-            return None
-        change = self.driver.perform(who, command, self.now, occurred_at=occurred_at, store=store, staff=staff)
-        if expected is None:
-            assert change is None
-            return None
-        assert change is not None
-        self.world = after
-        sameness.said(change, expected)
-        return change
+    # Two that are one
 
-    @invariant()
-    def what_is_stored_is_the_same(self) -> None:
-        for who, member in enumerate(self.world.members):
-            holdings = self.driver.holdings(who)
-            sameness.stored(holdings, member)
-            sameness.shown(holdings, member, self.programme, self.now)
-            sameness.landing(holdings, member, self.programme, self.now)
+    def _at(self, who: int, by: str) -> int:
+        return 1 if by and self.world.gone else who
+
+    @rule(
+        who=st.sampled_from([0, 1]),
+        whom=st.sampled_from(["other", "other", "other", "other", "itself", "gone", "nobody"]),
+        by=ways,
+        lately=st.sampled_from(["", "held", "claimed", "voucher", "points", "hold"]),
+        overtakes=st.sampled_from([False, False, True]),
+        bare=st.booleans(),
+    )
+    def merge(self, who: int, whom: str, by: str, lately: str, overtakes: bool, bare: bool) -> None:
+        """What both did `lately` comes with it. The one that lives on is at place 1 from then on. A new one comes that is
+        called more; where it `overtakes` the other, it has bought nothing yet and will be the next to live on."""
+        basket = [("CD", "", 1, 5_000)]
+        for one in range(2):
+            match lately:
+                case "held":
+                    self.hold(one, 0, "", False)
+                case "hold":
+                    self.hold_points(one, 1, 0)
+                case "claimed" | "voucher":
+                    self.claim(one, 0, False)
+            if lately in ("voucher", "points"):
+                self.buy_and_pay(one, basket, "store", lately, 0, "most", "", False)
+        member, other, gone = self.world.members[who], self.world.members[1 - who], self.world.gone
+        ids = {"other": other.id, "itself": member.id, "gone": [other.id, *gone][-1], "nobody": 10**9}
+        called = [id for id in gone if by and self.world.whoever(id) is member]
+        change = self._both(
+            who,
+            MergeMembers(ids[whom], "a reason"),
+            lambda member: member.merge(self.now, ids[whom]),
+            called=called[0] if called else member.id,
+        )
+        if change is not None:
+            lives_on = self.world.whoever(change.member)
+            self.world.members = [Naive(self.world, self.driver.enrol(self.now)), lives_on]
+            self._endow(0, bought=not overtakes)
+            if lately == "hold":
+                self.buy_and_pay(1, basket, "store", lately, 0, "one", by, bare)
+            while overtakes and self.world.members[0].version <= lives_on.version:
+                self._link(0)
+
+
+def _chosen(numbers: Iterable[int], which: int, by: str) -> int:
+    """One of them, newest first; only of those that came with a merge, where there are such and `by` asks for them."""
+    there = list(numbers)
+    came = [no for no in there if by in CAME and no >= ROOM] or there
+    return came[-1 - which % len(came)]

@@ -87,7 +87,7 @@ def _account(account: Account, naive: Naive, currency: str) -> None:
     assert (account.available, account.held, account.debt) == (purse.balance(), naive.held(currency), purse.debt)
     assert account.waiting == purse.pending()
     parts = [(part.no, part.vests_at, part.remaining) for part in account.pending if part.remaining]
-    assert parts == [(part.bought, part.vests, part.left) for part in purse.waiting if part.left]
+    assert sorted(parts) == sorted((part.bought, part.vests, part.left) for part in purse.waiting if part.left)
     sums: dict[tuple[datetime | None, int], int] = {}
     for lot in account.lots:
         if lot.remaining:

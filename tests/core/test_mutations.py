@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -18,15 +19,18 @@ from hypothesis.stateful import run_state_machine_as_test
 from core import limits
 from core.earning import earn, returns
 from core.errors import ChorusError
-from core.holdings import Progress
-from core.ledger import expiry, movements
+from core.holdings import Holdings, Progress
+from core.ledger import expiry, merging, movements
+from core.ledger.account import Lot
 from core.limits import Limit, Use
+from core.members import merge
 from core.programme.document import Programme
 from core.snapshot import Award, Line
 from core.tiers import ladder
 from tests.core import (
     test_rules_campaigns,
     test_rules_ladder,
+    test_rules_merge,
     test_rules_part_payment,
     test_rules_pending,
     test_rules_return_mixtures,
@@ -68,6 +72,7 @@ def table(test: Callable[..., None], rows: list[Any]) -> Callable[[], None]:
 
 
 _kept, _exceeded, _vesting_of, _debit = earn.kept, limits.exceeded, expiry.vesting_of, movements.debit
+_lot, _together = merging._lot, merge._together
 
 
 def kept_rounded_up(award: Award, lines: tuple[Line, ...], returned: tuple[tuple[int, int], ...]) -> int:
@@ -109,6 +114,19 @@ def newest_lot_first(*given: Any, **named: Any) -> Any:
 
 def own_lots_are_no_others(lot: object, currency: str, purchase: object) -> bool:
     return False
+
+
+def as_they_were(takings: movements.Takings, above: int) -> movements.Takings:
+    return takings
+
+
+def good_a_day_longer(lot: Lot, *given: int) -> Lot:
+    moved = _lot(lot, *given)
+    return msgspec.structs.replace(moved, expires_at=moved.expires_at and moved.expires_at + timedelta(days=1))
+
+
+def counts_of_the_survivor(holdings: Holdings, *given: Any) -> Progress:
+    return msgspec.structs.replace(_together(holdings, *given), counters=holdings.progress.counters)
 
 
 # The slip, where it is, what is there instead, who notices.
@@ -171,6 +189,21 @@ MUTATIONS: list[tuple[str, str, object, Callable[[], None]]] = [
             test_rules_part_payment.test_points_pay_within_the_cap_in_whole_amounts,
             test_rules_part_payment.PAYING,
         ),
+    ),
+    ("points of a merged hold that go back to another lot", "core.ledger.merging.takings_above", as_they_were, lives),
+    (
+        "points of a merged hold that go back to another lot",
+        "core.ledger.merging.takings_above",
+        as_they_were,
+        test_rules_merge.test_what_is_pending_and_held_comes_with_its_dates,
+    ),
+    ("points good for longer by a merge", "core.ledger.merging._lot", good_a_day_longer, lives),
+    ("counts that a merge forgets", "core.members.merge._together", counts_of_the_survivor, lives),
+    (
+        "counts that a merge forgets",
+        "core.members.merge._together",
+        counts_of_the_survivor,
+        test_rules_merge.test_counts_add_up_and_what_either_did_first_was_done,
     ),
 ]
 

@@ -69,11 +69,14 @@ class Said:
     moved: dict[str, tuple[int, int, int, int, int, int]]
     facts: dict[str, object]
     awards: list[Award] = field(default_factory=list)
+    gone: Said | None = None
+    """Of a merge: what the last version of the one that is no more says."""
 
 
 @dataclass
 class Base:
     world: World
+    id: int
     version: int = 1
     purses: dict[str, Purse] = field(default_factory=dict)
     holds: dict[int, Hold] = field(default_factory=dict)
@@ -161,7 +164,8 @@ class Base:
         return Said(moved, {**common, **facts}, awards or [])
 
     def pass_time(self, now: datetime) -> None:
-        """Let everything due by now happen, in order: at one instant holds end first, then points vest, then lots go."""
+        """Let everything due by now happen, in order: at one instant holds end first, then points vest, each by their
+        numbers; then lots go."""
         while (due := self.next_due()) is not None and due <= now:
             for no, hold in sorted(self.holds.items()):
                 if hold.ends == due:
@@ -169,7 +173,7 @@ class Base:
                     self.purse(hold.currency).clock.released += hold.points
                     self.release(hold, due)
             for purse in self.purses.values():
-                for part in purse.waiting:
+                for part in sorted(purse.waiting, key=lambda one: one.bought):
                     if part.left and part.vests == due:
                         purse.vest(part, self.following)
                 for lot in list(purse.lots):

@@ -65,6 +65,7 @@ class Buying(Base):
             paid_points=len(paid),
             paid_amount=paid_amount + sum(off for _, off in used),
             qualified=measured,
+            hold=hold,
         )
 
     def give_back(self, now: datetime, purchase: int, parts: list[tuple[int, int, int]] | None) -> Said:

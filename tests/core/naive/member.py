@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from tests.core.naive.base import Said
+from tests.core.naive.merging import Merging
 from tests.core.naive.rules import Refused, Rules
-from tests.core.naive.spending import Spending
 
 
-class Naive(Spending):
+class Naive(Merging):
     """One member. Every method is a command: it raises `Refused`, or makes a version and says so, or returns None when
     there was nothing to do. One that raised or returned None may have changed what it stood on: try it on a copy."""
 
@@ -91,12 +91,25 @@ class World:
     stock: dict[str, int] = field(default_factory=dict)
     tickets: dict[str, int] = field(default_factory=dict)
     given: list[tuple[str, date]] = field(default_factory=list)
+    gone: dict[int, int] = field(default_factory=dict)
+    """Who was merged into whom."""
+    ended: dict[int, int] = field(default_factory=dict)
+    """Their last versions."""
 
     @classmethod
-    def of(cls, rules: Rules, members: int) -> World:
+    def of(cls, rules: Rules, ids: list[int]) -> World:
         world = cls(rules)
-        world.members += [Naive(world) for _ in range(members)]
+        world.members += [Naive(world, id) for id in ids]
         return world
+
+    def whoever(self, id: int) -> Naive:
+        """The member that has this id, or the one that it is part of by now."""
+        while id in self.gone:
+            id = self.gone[id]
+        for member in self.members:
+            if member.id == id:
+                return member
+        raise Refused("unknown_member")
 
     def copy(self) -> World:
         again: World = pickle.loads(pickle.dumps(self))
