@@ -20,6 +20,7 @@ from core.earning.basket import Basket
 from core.earning.earn import earn
 from core.errors import InvalidInput
 from core.holdings import Progress
+from core.points import POINTS
 from core.programme.document import Programme
 from core.programme.validation import from_builtins, stored
 from core.snapshot import Line
@@ -182,7 +183,8 @@ def test_the_spender_earns_what_the_house_gives(raw: dict[str, Any], total: int)
             occurred_at=datetime(2026, 11, 23 + WEEKDAYS.index(weekday), hour, tzinfo=programme.tzinfo),
         )
         rank = next(one for one in programme.tiers if one.key == tier["key"])
-        given_there = earn(basket, rank, Progress(), {}, programme).points()
+        given = earn(basket, rank, Progress(), {}, programme).awards
+        given_there = sum(award.points for award in given if award.currency == POINTS)
         assert given_there == earned(raw, total, _where(raw, channel, tier, sku, weekday, hour))
 
 
