@@ -213,6 +213,7 @@ def change_of(
         for currency in holdings.others
         if (moved := _moved(currency, holdings, opened)).points
         or moved.expired
+        or moved.released
         or moved.pending != opened.before.of(currency).waiting
     )
     fields: dict[str, object] = {

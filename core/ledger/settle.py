@@ -54,9 +54,10 @@ def settle(
 
 
 def next_thing(account: Account) -> tuple[datetime, Hold | Pending | Lot] | None:
-    """What falls due next. At one instant holds come first, then what vests, then lots: one order, so that a replay
-    writes the same entries. (A hold's points get the grace either way: at that instant their lot's date has passed.)"""
-    return min(_ahead(account), key=lambda due: (due[0], _ORDER[type(due[1])]), default=None)
+    """What falls due next. At one instant holds come first, then what vests, then lots, each by its number: one order,
+    in whichever they were read, so that a replay writes the same entries. (A hold's points get the grace either way: at
+    that instant their lot's date has passed.)"""
+    return min(_ahead(account), key=lambda due: (due[0], _ORDER[type(due[1])], due[1].no), default=None)
 
 
 _ORDER: dict[type, int] = {Hold: 0, Pending: 1, Lot: 2}

@@ -34,6 +34,8 @@ SHORT = [timedelta(0), TICK, timedelta(minutes=7), timedelta(minutes=15)]
 """Within a hold's time, or just its length."""
 LONG = [timedelta(hours=7), timedelta(days=1), timedelta(days=5), timedelta(days=27), timedelta(days=200)]
 
+BASKET = [("CD", "", 1, 5_000)]
+
 _NUMBERS = count(1)
 """Of cards and vouchers of all lives in one database: no two are the same."""
 
@@ -300,24 +302,17 @@ class LedgerMachine(Lockstep):
         who=st.sampled_from([0, 1]),
         whom=st.sampled_from(["other", "other", "other", "other", "itself", "gone", "nobody"]),
         by=ways,
-        lately=st.sampled_from(["", "held", "claimed", "voucher", "points", "hold"]),
+        lately=st.sampled_from(["", "held", "claimed", "voucher", "points", "hold", "owed", "born"]),
+        at_once=st.booleans(),
         overtakes=st.sampled_from([False, False, True]),
         bare=st.booleans(),
     )
-    def merge(self, who: int, whom: str, by: str, lately: str, overtakes: bool, bare: bool) -> None:
-        """What both did `lately` comes with it. The one that lives on is at place 1 from then on. A new one comes that is
-        called more; where it `overtakes` the other, it has bought nothing yet and will be the next to live on."""
-        basket = [("CD", "", 1, 5_000)]
+    def merge(self, who: int, whom: str, by: str, lately: str, at_once: bool, overtakes: bool, bare: bool) -> None:
+        """What both did `lately` comes with it, and may be asked for `at_once`. The one that lives on is at place 1 from
+        then on. A new one comes that is called more; where it `overtakes` the other, it has bought nothing yet and will
+        be the next to live on."""
         for one in range(2):
-            match lately:
-                case "held":
-                    self.hold(one, 0, "", False)
-                case "hold":
-                    self.hold_points(one, 1, 0)
-                case "claimed" | "voucher":
-                    self.claim(one, 0, False)
-            if lately in ("voucher", "points"):
-                self.buy_and_pay(one, basket, "store", lately, 0, "most", "", False)
+            self._do(one, lately)
         member, other, gone = self.world.members[who], self.world.members[1 - who], self.world.gone
         ids = {"other": other.id, "itself": member.id, "gone": [other.id, *gone][-1], "nobody": 10**9}
         called = [id for id in gone if by and self.world.whoever(id) is member]
@@ -331,10 +326,38 @@ class LedgerMachine(Lockstep):
             lives_on = self.world.whoever(change.member)
             self.world.members = [Naive(self.world, self.driver.enrol(self.now)), lives_on]
             self._endow(0, bought=not overtakes)
-            if lately == "hold":
-                self.buy_and_pay(1, basket, "store", lately, 0, "one", by, bare)
+            if at_once:
+                self._ask_for(lately, by, bare)
             while overtakes and self.world.members[0].version <= lives_on.version:
                 self._link(0)
+
+    def _do(self, who: int, what: str) -> None:
+        match what:
+            case "held":
+                self.hold(who, 0, "", False)
+            case "hold":
+                self.hold_points(who, 1, 0)
+            case "claimed" | "voucher":
+                self.claim(who, 0, False)
+            case "owed" if who:
+                self._adjust(who, -self.world.members[who].at(self.now).purse("points").balance(), "points")
+                self.give_back(who, 0, None, False, "")
+            case "born":
+                self.set_traits(who, None, lives.BIRTHDAYS[1 + who])
+        if what in ("voucher", "points"):
+            self.buy_and_pay(who, BASKET, "store", what, 0, "most", "", False)
+
+    def _ask_for(self, what: str, by: str, bare: bool) -> None:
+        """Of the one that lives on."""
+        match what:
+            case "held" if self.opened:
+                self.end_a_hold(1, bare, True, by)
+            case "claimed":
+                self.move_a_voucher(1, 0, "cancel", by)
+            case "voucher" | "points":
+                self.give_back(1, 0, None, False, by)
+            case "hold":
+                self.buy_and_pay(1, BASKET, "store", "hold", 0, "one", by, bare)
 
 
 def _chosen(numbers: Iterable[int], which: int, by: str) -> int:
